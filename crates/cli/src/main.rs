@@ -1,0 +1,2 @@
+//! The command `repute`.
+fn main() {}

@@ -1,0 +1,286 @@
+use alloc::vec::Vec;
+use core::{fmt, str::FromStr};
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+use repute_base::{Wall, codec};
+use repute_identity::{Identity, Inception, KeyError, NodeId, ParseError, PublicKey, Signature};
+
+use crate::{DecodeError, NetworkId, Verified, limits::ENVELOPE_MAX};
+
+/// What an author signs is this tag followed by exactly the signed bytes.
+const SIGNATURE_DOMAIN: &[u8] = b"repute envelope v1\0";
+/// Authenticator: one Ed25519 signature. Other values are reserved.
+const AUTHENTICATOR_SIGNATURE: u8 = 0;
+/// Authenticator tag and signature behind the signed bytes.
+const TRAILER_LEN: usize = 1 + 64;
+/// Author proof: the inception record; its key is in use. Other values are reserved for rotation.
+const AUTHOR_INCEPTION: u8 = 0;
+
+/// The name of a message: BLAKE3 of its signed bytes, computed by every receiver.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct MessageId([u8; 32]);
+
+impl MessageId {
+    /// An id from its bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the id.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        NodeId::from_bytes(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({})", NodeId::from_bytes(self.0).short())
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        text.parse::<NodeId>().map(|id| Self(*id.as_bytes()))
+    }
+}
+
+/// An author's number for one of its envelopes: never used twice, gaps are normal.
+///
+/// Ordered by start, then counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+pub struct Seq {
+    /// When the author's node started, in ms since the Unix epoch; persisted, so never reused.
+    pub start: u64,
+    /// Counts from zero since that start.
+    pub counter: u64,
+}
+
+/// What the payload of an envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum EnvelopeKind {
+    /// A message on a topic, spread by gossip.
+    Message,
+    /// Where the author listens.
+    AddressRecord,
+    /// A bounded opinion about another peer.
+    Recommendation,
+    /// A kind that this build does not know; passed over without blame.
+    Unknown(u8),
+}
+
+impl EnvelopeKind {
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Message => 1,
+            Self::AddressRecord => 2,
+            Self::Recommendation => 3,
+            Self::Unknown(number) => number,
+        }
+    }
+
+    const fn from_number(number: u8) -> Self {
+        match number {
+            1 => Self::Message,
+            2 => Self::AddressRecord,
+            3 => Self::Recommendation,
+            number => Self::Unknown(number),
+        }
+    }
+}
+
+/// The signed bytes before the payload.
+#[derive(Clone, Copy, Encode, Decode)]
+struct Header {
+    version: u8,
+    network: NetworkId,
+    kind: u8,
+    author_proof: u8,
+    key: [u8; 32],
+    recovery: [u8; 32],
+    seq: Seq,
+    sent: u64,
+}
+
+/// The parts of an envelope that its author chooses, before signing.
+#[derive(Clone, Debug)]
+pub struct Unsigned {
+    /// The network it belongs to.
+    pub network: NetworkId,
+    /// What the payload is.
+    pub kind: EnvelopeKind,
+    /// The author's next number.
+    pub seq: Seq,
+    /// The author's wall clock.
+    pub sent: Wall,
+    /// The encoded payload.
+    pub payload: Vec<u8>,
+}
+
+impl Unsigned {
+    const VERSION: u8 = 1;
+
+    /// Signs as `identity`. The result is proven by construction.
+    pub fn sign(&self, identity: &Identity) -> Verified<Envelope> {
+        let inception = identity.inception();
+        let header = Header {
+            version: Self::VERSION,
+            network: self.network,
+            kind: self.kind.number(),
+            author_proof: AUTHOR_INCEPTION,
+            key: *inception.key.as_bytes(),
+            recovery: inception.recovery,
+            seq: self.seq,
+            sent: self.sent.as_millis(),
+        };
+        let mut wire = Vec::with_capacity(160 + self.payload.len() + TRAILER_LEN);
+        codec::encode_into(&header, &mut wire);
+        let payload_at = wire.len();
+        wire.extend_from_slice(&self.payload);
+        let signature = identity.sign(&with_domain(&wire));
+        let signed_len = wire.len();
+        let id = MessageId(*blake3::hash(&wire).as_bytes());
+        wire.push(AUTHENTICATOR_SIGNATURE);
+        wire.extend_from_slice(signature.as_bytes());
+        let envelope =
+            Envelope { wire: wire.into(), header, author: identity.id(), payload_at, signed_len, id, signature };
+        Verified::proven(envelope)
+    }
+}
+
+/// A signed envelope as it came: parsed and named, but not yet believed.
+#[derive(Clone)]
+pub struct Envelope {
+    wire: Bytes,
+    header: Header,
+    author: NodeId,
+    payload_at: usize,
+    signed_len: usize,
+    id: MessageId,
+    signature: Signature,
+}
+
+impl Envelope {
+    /// Parses an envelope that fills `wire`, without checking its signature. Copies nothing.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when it is too long, malformed, or of an unknown version.
+    pub fn decode(wire: Bytes) -> Result<Self, DecodeError> {
+        if wire.len() > ENVELOPE_MAX {
+            return Err(DecodeError::TooLong { len: wire.len(), max: ENVELOPE_MAX });
+        }
+        let signed_len = wire.len().checked_sub(TRAILER_LEN).ok_or(DecodeError::Malformed)?;
+        let (signed, trailer) = wire.split_at_checked(signed_len).ok_or(DecodeError::Malformed)?;
+        let (header, payload_at) = codec::decode_prefix::<Header>(signed)?;
+        if header.version != Unsigned::VERSION {
+            return Err(DecodeError::Invalid("unknown envelope version"));
+        }
+        if header.author_proof != AUTHOR_INCEPTION {
+            return Err(DecodeError::Invalid("unknown author proof"));
+        }
+        let (tag, signature) = trailer.split_first().ok_or(DecodeError::Malformed)?;
+        if *tag != AUTHENTICATOR_SIGNATURE {
+            return Err(DecodeError::Invalid("unknown authenticator"));
+        }
+        let signature = <[u8; 64]>::try_from(signature).map_err(|_| DecodeError::Malformed)?;
+        let id = MessageId(*blake3::hash(signed).as_bytes());
+        let author = author_id(&header);
+        let signature = Signature::from_bytes(signature);
+        Ok(Self { wire, header, author, payload_at, signed_len, id, signature })
+    }
+
+    /// The bytes to pass on, exactly as they came.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// The name of the message. Two copies with different signatures share it.
+    pub fn id(&self) -> MessageId {
+        self.id
+    }
+
+    /// The network it belongs to.
+    pub fn network(&self) -> NetworkId {
+        self.header.network
+    }
+
+    /// What the payload is.
+    pub fn kind(&self) -> EnvelopeKind {
+        EnvelopeKind::from_number(self.header.kind)
+    }
+
+    /// Who claims to have signed it.
+    pub fn author(&self) -> NodeId {
+        self.author
+    }
+
+    /// The author's number for it.
+    pub fn seq(&self) -> Seq {
+        self.header.seq
+    }
+
+    /// The author's wall clock when it was made.
+    pub fn sent(&self) -> Wall {
+        Wall::from_millis(self.header.sent)
+    }
+
+    /// The encoded payload, shared with the envelope.
+    pub fn payload(&self) -> Bytes {
+        self.wire.slice(self.payload_at..self.signed_len)
+    }
+
+    /// The author's inception record.
+    ///
+    /// # Errors
+    /// [`KeyError`] when the claimed key is none that this project admits.
+    pub fn inception(&self) -> Result<Inception, KeyError> {
+        let key = PublicKey::from_bytes(self.header.key)?;
+        Ok(Inception::from_parts(key, self.header.recovery))
+    }
+
+    /// The claimed signature.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// What must have been signed: the domain tag and the signed bytes.
+    pub(crate) fn signed_message(&self) -> Vec<u8> {
+        with_domain(self.wire.get(..self.signed_len).unwrap_or_default())
+    }
+
+    pub(crate) fn claimed_key(&self) -> Option<PublicKey> {
+        PublicKey::from_bytes(self.header.key).ok()
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("id", &self.id)
+            .field("kind", &self.kind())
+            .field("author", &self.author)
+            .field("seq", &self.header.seq)
+            .field("bytes", &self.wire.len())
+            .finish()
+    }
+}
+
+fn author_id(header: &Header) -> NodeId {
+    Inception::id_of(&header.key, &header.recovery)
+}
+
+fn with_domain(signed: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(SIGNATURE_DOMAIN.len() + signed.len());
+    message.extend_from_slice(SIGNATURE_DOMAIN);
+    message.extend_from_slice(signed);
+    message
+}

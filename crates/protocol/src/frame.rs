@@ -1,0 +1,268 @@
+//! Framing: length, kind, body. The length is checked against the kind before anything is read.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use repute_base::codec;
+
+use crate::{
+    CustomData, DecodeError, Disconnect, Envelope, GossipFrame, Handshake, HandshakeAck, Heartbeat,
+    PeerAnnouncement, PeerDiscovery, TrustedPeersRequest, TrustedPeersResponse, limits,
+};
+
+/// What a frame is. The number on the wire is the discriminant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FrameKind {
+    /// See [`Handshake`].
+    Handshake = 1,
+    /// See [`HandshakeAck`].
+    HandshakeAck = 2,
+    /// See [`Disconnect`].
+    Disconnect = 3,
+    /// See [`Heartbeat`].
+    Heartbeat = 4,
+    /// See [`PeerDiscovery`].
+    PeerDiscovery = 5,
+    /// See [`PeerAnnouncement`].
+    PeerAnnouncement = 6,
+    /// A message on its way: see [`Broadcast`].
+    Broadcast = 7,
+    /// See [`GossipFrame`].
+    Gossip = 8,
+    /// See [`CustomData`].
+    CustomData = 9,
+    /// A signed recommendation about a third peer.
+    TrustUpdate = 10,
+    /// See [`TrustedPeersRequest`].
+    TrustedPeersRequest = 11,
+    /// See [`TrustedPeersResponse`].
+    TrustedPeersResponse = 12,
+}
+
+impl FrameKind {
+    /// Every kind.
+    pub const ALL: [Self; 12] = [
+        Self::Handshake,
+        Self::HandshakeAck,
+        Self::Disconnect,
+        Self::Heartbeat,
+        Self::PeerDiscovery,
+        Self::PeerAnnouncement,
+        Self::Broadcast,
+        Self::Gossip,
+        Self::CustomData,
+        Self::TrustUpdate,
+        Self::TrustedPeersRequest,
+        Self::TrustedPeersResponse,
+    ];
+
+    /// The longest body of this kind, in bytes.
+    pub const fn body_max(self) -> usize {
+        match self {
+            Self::Handshake => 1024,
+            Self::HandshakeAck => 4 * 1024,
+            Self::Disconnect => 256,
+            Self::Heartbeat => 64,
+            Self::PeerDiscovery | Self::TrustedPeersRequest => 16,
+            Self::PeerAnnouncement | Self::TrustedPeersResponse => 10 * 1024,
+            Self::Broadcast => limits::ENVELOPE_MAX + 3,
+            Self::Gossip => limits::RECONCILE_MAX + 1024,
+            Self::CustomData => limits::CUSTOM_DATA_MAX + 16,
+            Self::TrustUpdate => limits::RECOMMENDATION_MAX,
+        }
+    }
+
+    fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+/// Why a frame's header was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Longer than its kind allows. Nothing was allocated.
+    #[error("{kind:?} frame of {len} bytes where at most {max} are allowed")]
+    Oversized {
+        /// The kind, if known.
+        kind: Option<FrameKind>,
+        /// Bytes claimed.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The length does not even hold the kind.
+    #[error("empty frame")]
+    Empty,
+}
+
+/// The first bytes of a frame: a big-endian length of what follows it, and the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// The kind; `None` if this build does not know it, and the body is to be skipped.
+    pub kind: Option<FrameKind>,
+    /// Bytes of the body.
+    pub body_len: usize,
+}
+
+impl FrameHeader {
+    /// Bytes of the header.
+    pub const LEN: usize = 5;
+    /// The longest body of an unknown kind that is skipped.
+    pub const UNKNOWN_MAX: usize = 64 * 1024;
+
+    /// Reads a header and checks the length against the kind.
+    ///
+    /// # Errors
+    /// [`FrameError`]; the stream cannot be read further.
+    pub fn parse(bytes: [u8; Self::LEN]) -> Result<Self, FrameError> {
+        let [a, b, c, d, number] = bytes;
+        let len = u32::from_be_bytes([a, b, c, d]) as usize;
+        let body_len = len.checked_sub(1).ok_or(FrameError::Empty)?;
+        let kind = FrameKind::from_number(number);
+        let max = kind.map_or(Self::UNKNOWN_MAX, FrameKind::body_max);
+        if body_len > max {
+            return Err(FrameError::Oversized { kind, len: body_len, max });
+        }
+        Ok(Self { kind, body_len })
+    }
+}
+
+/// A message on its way from neighbour to neighbour. Only the envelope is signed.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    /// Links crossed so far.
+    pub hops: u8,
+    /// Links it may still cross, [`limits::TTL_MAX`] at most.
+    pub ttl: u8,
+    /// Whether it was asked for by id, so that it may be older than a live push.
+    pub requested: bool,
+    /// The message.
+    pub envelope: Envelope,
+}
+
+/// One frame on a link.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Frame {
+    /// Who I am.
+    Handshake(Handshake),
+    /// You are admitted.
+    HandshakeAck(HandshakeAck),
+    /// Goodbye, and why.
+    Disconnect(Disconnect),
+    /// Are you there?
+    Heartbeat(Heartbeat),
+    /// Whom do you know?
+    PeerDiscovery(PeerDiscovery),
+    /// Whom I know.
+    PeerAnnouncement(PeerAnnouncement),
+    /// A message on its way.
+    Broadcast(Broadcast),
+    /// Gossip control.
+    Gossip(GossipFrame),
+    /// The application's own.
+    CustomData(CustomData),
+    /// A signed recommendation.
+    TrustUpdate(Envelope),
+    /// Whom do you recommend?
+    TrustedPeersRequest(TrustedPeersRequest),
+    /// Whom I recommend.
+    TrustedPeersResponse(TrustedPeersResponse),
+}
+
+impl Frame {
+    /// Decodes the body of a frame of this kind. Envelopes share the bytes of `body`.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the body is no canonical encoding of the kind.
+    pub fn decode(kind: FrameKind, body: Bytes) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            FrameKind::Handshake => Self::Handshake(codec::decode(&body)?),
+            FrameKind::HandshakeAck => Self::HandshakeAck(codec::decode(&body)?),
+            FrameKind::Disconnect => Self::Disconnect(codec::decode(&body)?),
+            FrameKind::Heartbeat => Self::Heartbeat(codec::decode(&body)?),
+            FrameKind::PeerDiscovery => Self::PeerDiscovery(codec::decode(&body)?),
+            FrameKind::PeerAnnouncement => Self::PeerAnnouncement(codec::decode(&body)?),
+            FrameKind::Broadcast => Self::Broadcast(Broadcast::decode(body)?),
+            FrameKind::Gossip => Self::Gossip(codec::decode(&body)?),
+            FrameKind::CustomData => Self::CustomData(codec::decode(&body)?),
+            FrameKind::TrustUpdate => Self::TrustUpdate(Envelope::decode(body)?),
+            FrameKind::TrustedPeersRequest => Self::TrustedPeersRequest(codec::decode(&body)?),
+            FrameKind::TrustedPeersResponse => Self::TrustedPeersResponse(codec::decode(&body)?),
+        })
+    }
+
+    /// What it is.
+    pub const fn kind(&self) -> FrameKind {
+        match self {
+            Self::Handshake(_) => FrameKind::Handshake,
+            Self::HandshakeAck(_) => FrameKind::HandshakeAck,
+            Self::Disconnect(_) => FrameKind::Disconnect,
+            Self::Heartbeat(_) => FrameKind::Heartbeat,
+            Self::PeerDiscovery(_) => FrameKind::PeerDiscovery,
+            Self::PeerAnnouncement(_) => FrameKind::PeerAnnouncement,
+            Self::Broadcast(_) => FrameKind::Broadcast,
+            Self::Gossip(_) => FrameKind::Gossip,
+            Self::CustomData(_) => FrameKind::CustomData,
+            Self::TrustUpdate(_) => FrameKind::TrustUpdate,
+            Self::TrustedPeersRequest(_) => FrameKind::TrustedPeersRequest,
+            Self::TrustedPeersResponse(_) => FrameKind::TrustedPeersResponse,
+        }
+    }
+
+    /// The whole frame: header and body. Encode once, share with every receiver.
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(FrameHeader::LEN + self.size_hint());
+        out.extend_from_slice(&[0, 0, 0, 0, self.kind() as u8]);
+        match self {
+            Self::Handshake(body) => codec::encode_into(body, &mut out),
+            Self::HandshakeAck(body) => codec::encode_into(body, &mut out),
+            Self::Disconnect(body) => codec::encode_into(body, &mut out),
+            Self::Heartbeat(body) => codec::encode_into(body, &mut out),
+            Self::PeerDiscovery(body) => codec::encode_into(body, &mut out),
+            Self::PeerAnnouncement(body) => codec::encode_into(body, &mut out),
+            Self::Broadcast(body) => body.encode_into(&mut out),
+            Self::Gossip(body) => codec::encode_into(body, &mut out),
+            Self::CustomData(body) => codec::encode_into(body, &mut out),
+            Self::TrustUpdate(envelope) => out.extend_from_slice(envelope.wire()),
+            Self::TrustedPeersRequest(body) => codec::encode_into(body, &mut out),
+            Self::TrustedPeersResponse(body) => codec::encode_into(body, &mut out),
+        }
+        let len = u32::try_from(out.len().saturating_sub(4)).unwrap_or(u32::MAX).to_be_bytes();
+        for (place, byte) in out.iter_mut().zip(len) {
+            *place = byte;
+        }
+        out.into()
+    }
+
+    fn size_hint(&self) -> usize {
+        match self {
+            Self::Broadcast(body) => 3 + body.envelope.wire().len(),
+            Self::TrustUpdate(envelope) => envelope.wire().len(),
+            Self::CustomData(body) => 16 + body.data.len(),
+            _ => 128,
+        }
+    }
+}
+
+impl Broadcast {
+    fn decode(body: Bytes) -> Result<Self, DecodeError> {
+        let Some((&[hops, ttl, requested], _)) = body.split_first_chunk::<3>() else {
+            return Err(DecodeError::Malformed);
+        };
+        let requested = match requested {
+            0 => false,
+            1 => true,
+            _ => return Err(DecodeError::Malformed),
+        };
+        let envelope = Envelope::decode(body.slice(3..))?;
+        Ok(Self { hops, ttl: ttl.min(limits::TTL_MAX), requested, envelope })
+    }
+
+    fn encode_into(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.hops, self.ttl, u8::from(self.requested)]);
+        out.extend_from_slice(self.envelope.wire());
+    }
+}

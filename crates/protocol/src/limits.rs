@@ -1,0 +1,47 @@
+//! Every bound of the wire, with its reason. Lengths are in bytes unless said otherwise.
+
+use core::time::Duration;
+
+/// Application data in one message: large things travel by hash, not by broadcast.
+pub const MESSAGE_DATA_MAX: usize = 64 * 1024;
+/// A whole envelope: data, header, causal dependencies and signature.
+pub const ENVELOPE_MAX: usize = MESSAGE_DATA_MAX + 4 * 1024;
+/// Text of a topic.
+pub const TOPIC_MAX: usize = 64;
+/// Messages that one message can name as seen before it.
+pub const DEPENDENCIES_MAX: usize = 16;
+/// Addresses of one peer: a few interfaces in two address families.
+pub const ADDRESSES_MAX: usize = 8;
+/// Peers in one list: enough to leave a bad neighbourhood, too few to fill an address book.
+pub const HINTS_MAX: usize = 16;
+/// Signed address records in one announcement.
+pub const RECORDS_MAX: usize = 16;
+/// One signed address record.
+pub const RECORD_MAX: usize = 512;
+/// Message ids in one announcement, graft or request.
+pub const IDS_MAX: usize = 256;
+/// One reconciliation message.
+pub const RECONCILE_MAX: usize = 32 * 1024;
+/// Capabilities in one handshake.
+pub const CAPABILITIES_MAX: usize = 32;
+/// Text that describes the software of a peer, or the detail of a disconnect.
+pub const TEXT_MAX: usize = 128;
+/// Data in one direct frame of the application.
+pub const CUSTOM_DATA_MAX: usize = 64 * 1024;
+/// Signed recommendations in one answer.
+pub const RECOMMENDATIONS_MAX: usize = 16;
+/// One signed recommendation.
+pub const RECOMMENDATION_MAX: usize = 512;
+
+/// Times that a message is passed on at most, whatever its author asked for.
+pub const TTL_MAX: u8 = 32;
+/// Envelopes from further ahead than this are refused: clocks of honest nodes agree better.
+pub const FUTURE_MAX: Duration = Duration::from_secs(300);
+/// A live push older than this is ignored without blame: it may have waited in a queue.
+pub const LIVE_AGE_MAX: Duration = Duration::from_secs(300);
+/// How long messages are kept for those who missed them, unless configured otherwise.
+pub const RETENTION: Duration = Duration::from_secs(3_600);
+/// How much longer than the retention window the record of what was seen is kept.
+pub const SEEN_MARGIN: Duration = Duration::from_secs(600);
+/// The longest retry time that a disconnect can ask for; longer ones are cut to this.
+pub const RETRY_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);

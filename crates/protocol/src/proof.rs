@@ -1,0 +1,113 @@
+//! Types that carry proof.
+
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+use repute_identity::{Check, NodeId, verify_batch};
+
+use crate::Envelope;
+
+/// A value whose signature has been checked.
+#[derive(Clone, Debug)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    pub(crate) const fn proven(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value, without its proof.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Verified<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Envelope {
+    /// Checks the signature; gives the envelope back if it is forged.
+    ///
+    /// # Errors
+    /// The envelope itself, unproven.
+    pub fn verify(self) -> Result<Verified<Self>, Self> {
+        let message = self.signed_message();
+        let proven = self.claimed_key().is_some_and(|key| {
+            repute_identity::verify(&Check { key, message: &message, signature: *self.signature() })
+        });
+        if proven { Ok(Verified(self)) } else { Err(self) }
+    }
+}
+
+/// The verdict of [`Envelope::verify`] on each, in order, cheaper together than one by one.
+///
+/// `entropy` must be unpredictable to the authors.
+pub fn verify_all(
+    envelopes: Vec<Envelope>,
+    entropy: [u8; 32],
+) -> Vec<Result<Verified<Envelope>, Envelope>> {
+    let messages: Vec<_> = envelopes
+        .iter()
+        .map(|envelope| envelope.claimed_key().map(|key| (key, envelope.signed_message())))
+        .collect();
+    let checks: Vec<Check<'_>> = envelopes
+        .iter()
+        .zip(&messages)
+        .filter_map(|(envelope, claim)| {
+            let (key, message) = claim.as_ref()?;
+            Some(Check { key: *key, message, signature: *envelope.signature() })
+        })
+        .collect();
+    let mut verdicts = verify_batch(&checks, entropy).into_iter();
+    let admissible: Vec<bool> = messages.iter().map(Option::is_some).collect();
+    envelopes
+        .into_iter()
+        .zip(admissible)
+        .map(|(envelope, admissible)| {
+            // Every admissible key had a place in the batch, in order.
+            if admissible && verdicts.next() == Some(true) {
+                Ok(Verified(envelope))
+            } else {
+                Err(envelope)
+            }
+        })
+        .collect()
+}
+
+/// A value that came over a link whose other end proved to be `peer`.
+#[derive(Clone, Debug)]
+pub struct FromPeer<T> {
+    peer: NodeId,
+    value: T,
+}
+
+impl<T> FromPeer<T> {
+    /// For the shells only: the transport and the simulator, which know who is at the other end.
+    pub const fn authenticated(peer: NodeId, value: T) -> Self {
+        Self { peer, value }
+    }
+
+    /// Who is at the other end.
+    pub const fn peer(&self) -> NodeId {
+        self.peer
+    }
+
+    /// The value.
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// The value alone.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// The same proof for a part of the value.
+    pub fn map<U>(self, part: impl FnOnce(T) -> U) -> FromPeer<U> {
+        FromPeer { peer: self.peer, value: part(self.value) }
+    }
+}
