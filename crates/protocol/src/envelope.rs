@@ -151,8 +151,15 @@ impl Unsigned {
         let id = MessageId(*blake3::hash(&wire).as_bytes());
         wire.push(AUTHENTICATOR_SIGNATURE);
         wire.extend_from_slice(signature.as_bytes());
-        let envelope =
-            Envelope { wire: wire.into(), header, author: identity.id(), payload_at, signed_len, id, signature };
+        let envelope = Envelope {
+            wire: wire.into(),
+            header,
+            author: identity.id(),
+            payload_at,
+            signed_len,
+            id,
+            signature,
+        };
         Verified::proven(envelope)
     }
 }
@@ -176,10 +183,18 @@ impl Envelope {
     /// [`DecodeError`] when it is too long, malformed, or of an unknown version.
     pub fn decode(wire: Bytes) -> Result<Self, DecodeError> {
         if wire.len() > ENVELOPE_MAX {
-            return Err(DecodeError::TooLong { len: wire.len(), max: ENVELOPE_MAX });
+            return Err(DecodeError::TooLong {
+                len: wire.len(),
+                max: ENVELOPE_MAX,
+            });
         }
-        let signed_len = wire.len().checked_sub(TRAILER_LEN).ok_or(DecodeError::Malformed)?;
-        let (signed, trailer) = wire.split_at_checked(signed_len).ok_or(DecodeError::Malformed)?;
+        let signed_len = wire
+            .len()
+            .checked_sub(TRAILER_LEN)
+            .ok_or(DecodeError::Malformed)?;
+        let (signed, trailer) = wire
+            .split_at_checked(signed_len)
+            .ok_or(DecodeError::Malformed)?;
         let (header, payload_at) = codec::decode_prefix::<Header>(signed)?;
         if header.version != Unsigned::VERSION {
             return Err(DecodeError::Invalid("unknown envelope version"));
@@ -195,7 +210,15 @@ impl Envelope {
         let id = MessageId(*blake3::hash(signed).as_bytes());
         let author = author_id(&header);
         let signature = Signature::from_bytes(signature);
-        Ok(Self { wire, header, author, payload_at, signed_len, id, signature })
+        Ok(Self {
+            wire,
+            header,
+            author,
+            payload_at,
+            signed_len,
+            id,
+            signature,
+        })
     }
 
     /// The bytes to pass on, exactly as they came.

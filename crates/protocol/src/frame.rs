@@ -123,7 +123,11 @@ impl FrameHeader {
         let kind = FrameKind::from_number(number);
         let max = kind.map_or(Self::UNKNOWN_MAX, FrameKind::body_max);
         if body_len > max {
-            return Err(FrameError::Oversized { kind, len: body_len, max });
+            return Err(FrameError::Oversized {
+                kind,
+                len: body_len,
+                max,
+            });
         }
         Ok(Self { kind, body_len })
     }
@@ -230,7 +234,9 @@ impl Frame {
             Self::TrustedPeersRequest(body) => codec::encode_into(body, &mut out),
             Self::TrustedPeersResponse(body) => codec::encode_into(body, &mut out),
         }
-        let len = u32::try_from(out.len().saturating_sub(4)).unwrap_or(u32::MAX).to_be_bytes();
+        let len = u32::try_from(out.len().saturating_sub(4))
+            .unwrap_or(u32::MAX)
+            .to_be_bytes();
         for (place, byte) in out.iter_mut().zip(len) {
             *place = byte;
         }
@@ -258,7 +264,12 @@ impl Broadcast {
             _ => return Err(DecodeError::Malformed),
         };
         let envelope = Envelope::decode(body.slice(3..))?;
-        Ok(Self { hops, ttl: ttl.min(limits::TTL_MAX), requested, envelope })
+        Ok(Self {
+            hops,
+            ttl: ttl.min(limits::TTL_MAX),
+            requested,
+            envelope,
+        })
     }
 
     fn encode_into(&self, out: &mut Vec<u8>) {

@@ -82,7 +82,11 @@ pub struct Handshake {
 impl Handshake {
     /// Whether the sender has `capability`.
     pub fn support(&self, capability: Capability) -> Support {
-        if self.capabilities.contains(&capability) { Support::Supported } else { Support::NotSupported }
+        if self.capabilities.contains(&capability) {
+            Support::Supported
+        } else {
+            Support::NotSupported
+        }
     }
 
     /// The highest version that both the sender and this build speak, if any.

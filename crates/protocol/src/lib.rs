@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod decoder;
 mod envelope;
 mod frame;
 mod gossip;
@@ -21,10 +22,13 @@ mod misbehaviour;
 mod payload;
 mod proof;
 
+pub use decoder::{FrameDecoder, RawFrame};
 pub use envelope::{Envelope, EnvelopeKind, MessageId, Seq, Unsigned};
 pub use frame::{Broadcast, Frame, FrameError, FrameHeader, FrameKind};
 pub use gossip::{Announced, GossipFrame};
-pub use handshake::{ALPN, Capability, Handshake, HandshakeAck, NetworkId, PeerHint, Support, VERSION};
+pub use handshake::{
+    ALPN, Capability, Handshake, HandshakeAck, NetworkId, PeerHint, Support, VERSION,
+};
 pub use link::{
     CustomData, Disconnect, DisconnectReason, Heartbeat, PeerAnnouncement, PeerDiscovery,
     TrustedPeersRequest, TrustedPeersResponse,

@@ -37,9 +37,17 @@ impl Envelope {
     pub fn verify(self) -> Result<Verified<Self>, Self> {
         let message = self.signed_message();
         let proven = self.claimed_key().is_some_and(|key| {
-            repute_identity::verify(&Check { key, message: &message, signature: *self.signature() })
+            repute_identity::verify(&Check {
+                key,
+                message: &message,
+                signature: *self.signature(),
+            })
         });
-        if proven { Ok(Verified(self)) } else { Err(self) }
+        if proven {
+            Ok(Verified(self))
+        } else {
+            Err(self)
+        }
     }
 }
 
@@ -52,14 +60,22 @@ pub fn verify_all(
 ) -> Vec<Result<Verified<Envelope>, Envelope>> {
     let messages: Vec<_> = envelopes
         .iter()
-        .map(|envelope| envelope.claimed_key().map(|key| (key, envelope.signed_message())))
+        .map(|envelope| {
+            envelope
+                .claimed_key()
+                .map(|key| (key, envelope.signed_message()))
+        })
         .collect();
     let checks: Vec<Check<'_>> = envelopes
         .iter()
         .zip(&messages)
         .filter_map(|(envelope, claim)| {
             let (key, message) = claim.as_ref()?;
-            Some(Check { key: *key, message, signature: *envelope.signature() })
+            Some(Check {
+                key: *key,
+                message,
+                signature: *envelope.signature(),
+            })
         })
         .collect();
     let mut verdicts = verify_batch(&checks, entropy).into_iter();
@@ -108,6 +124,9 @@ impl<T> FromPeer<T> {
 
     /// The same proof for a part of the value.
     pub fn map<U>(self, part: impl FnOnce(T) -> U) -> FromPeer<U> {
-        FromPeer { peer: self.peer, value: part(self.value) }
+        FromPeer {
+            peer: self.peer,
+            value: part(self.value),
+        }
     }
 }
