@@ -1,1 +1,24 @@
-//! The engine of this crate.
+//! Membership, broadcast and anti-entropy as one machine without I/O.
+//!
+//! This crate never opens a socket, reads a clock, checks a signature or writes a file.
+#![no_std]
+
+extern crate alloc;
+
+mod config;
+mod engine;
+mod error;
+mod input;
+mod limits;
+mod output;
+mod seen;
+mod stats;
+
+pub use config::Config;
+pub use engine::Gossip;
+pub use error::ConfigError;
+pub use input::Input;
+pub use limits::Limits;
+pub use output::{Event, Output};
+pub use seen::{SEEN_WINDOW, SeenAuthor};
+pub use stats::Stats;
