@@ -26,7 +26,10 @@ const RESERVE_MAX: usize = 16;
 
 fn decode_len<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
     let len = u64::decode(decoder)?;
-    usize::try_from(len).ok().filter(|len| *len <= max).ok_or(TOO_LONG)
+    usize::try_from(len)
+        .ok()
+        .filter(|len| *len <= max)
+        .ok_or(TOO_LONG)
 }
 
 /// A vector of at most `MAX` elements, on the wire a varint count and then the elements.
@@ -75,7 +78,10 @@ impl<T, const MAX: usize> TryFrom<Vec<T>> for BoundedVec<T, MAX> {
     type Error = TooLong;
     fn try_from(items: Vec<T>) -> Result<Self, TooLong> {
         if items.len() > MAX {
-            return Err(TooLong { len: items.len(), max: MAX });
+            return Err(TooLong {
+                len: items.len(),
+                max: MAX,
+            });
         }
         Ok(Self(items))
     }
@@ -142,7 +148,10 @@ impl<const MAX: usize> BoundedBytes<MAX> {
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, TooLong> {
         let bytes = bytes.into();
         if bytes.len() > MAX {
-            return Err(TooLong { len: bytes.len(), max: MAX });
+            return Err(TooLong {
+                len: bytes.len(),
+                max: MAX,
+            });
         }
         Ok(Self(bytes))
     }
@@ -212,7 +221,10 @@ impl<const MAX: usize> BoundedString<MAX> {
     pub fn new(text: impl Into<String>) -> Result<Self, TooLong> {
         let text = text.into();
         if text.len() > MAX {
-            return Err(TooLong { len: text.len(), max: MAX });
+            return Err(TooLong {
+                len: text.len(),
+                max: MAX,
+            });
         }
         Ok(Self(text))
     }
@@ -252,7 +264,9 @@ impl<const MAX: usize> Encode for BoundedString<MAX> {
 impl<C, const MAX: usize> Decode<C> for BoundedString<MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let bytes = BoundedBytes::<MAX>::decode(decoder)?;
-        core::str::from_utf8(&bytes).map(|text| Self(text.into())).map_err(|_| NOT_UTF8)
+        core::str::from_utf8(&bytes)
+            .map(|text| Self(text.into()))
+            .map_err(|_| NOT_UTF8)
     }
 }
 

@@ -16,7 +16,12 @@ impl TokenBucket {
     /// A full bucket.
     pub fn new(rate: u64, burst: u64, now: Mono) -> Self {
         let burst_milli = burst.saturating_mul(1_000);
-        Self { rate, burst_milli, level_milli: burst_milli, filled: now }
+        Self {
+            rate,
+            burst_milli,
+            level_milli: burst_milli,
+            filled: now,
+        }
     }
 
     /// Takes `tokens` if there are as many; otherwise takes none.
@@ -33,7 +38,9 @@ impl TokenBucket {
     /// How long until `tokens` are there, if nothing is taken meanwhile.
     pub fn wait(&mut self, now: Mono, tokens: u64) -> Duration {
         self.refill(now);
-        let missing = tokens.saturating_mul(1_000).saturating_sub(self.level_milli);
+        let missing = tokens
+            .saturating_mul(1_000)
+            .saturating_sub(self.level_milli);
         // One token a second is one thousandth a millisecond.
         Duration::from_millis(missing.div_ceil(self.rate.max(1)))
     }
@@ -42,6 +49,9 @@ impl TokenBucket {
         let elapsed = u64::try_from(now.since(self.filled).as_millis()).unwrap_or(u64::MAX);
         self.filled = self.filled.max(now);
         let gained = elapsed.saturating_mul(self.rate);
-        self.level_milli = self.level_milli.saturating_add(gained).min(self.burst_milli);
+        self.level_milli = self
+            .level_milli
+            .saturating_add(gained)
+            .min(self.burst_milli);
     }
 }

@@ -65,13 +65,22 @@ pub fn decode_prefix<T: Decode<()> + Encode>(bytes: &[u8]) -> Result<(T, usize),
         0..=0x1000 => raw(bytes, config::standard().with_limit::<0x1_0000>()),
         0x1001..=0x1_0000 => raw(bytes, config::standard().with_limit::<0x10_0000>()),
         0x1_0001..=INPUT_MAX => raw(bytes, config::standard().with_limit::<0x100_0000>()),
-        len => return Err(DecodeError::TooLong { len, max: INPUT_MAX }),
+        len => {
+            return Err(DecodeError::TooLong {
+                len,
+                max: INPUT_MAX,
+            });
+        }
     }?;
     let taken = bytes.get(..consumed).ok_or(DecodeError::Malformed)?;
     let mut same = Same { rest: taken };
     bincode::encode_into_writer(&value, &mut same, config::standard())
         .map_err(|_| DecodeError::NotCanonical)?;
-    if same.rest.is_empty() { Ok((value, consumed)) } else { Err(DecodeError::NotCanonical) }
+    if same.rest.is_empty() {
+        Ok((value, consumed))
+    } else {
+        Err(DecodeError::NotCanonical)
+    }
 }
 
 /// Encodes a value of ours.
@@ -88,7 +97,10 @@ pub fn encode_into<T: Encode>(value: &T, out: &mut Vec<u8>) {
     debug_assert!(written.is_ok(), "wire types always encode");
 }
 
-#[allow(clippy::disallowed_methods, reason = "this is the door that the rule protects")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the door that the rule protects"
+)]
 fn raw<T: Decode<()>, C: Config>(bytes: &[u8], config: C) -> Result<(T, usize), DecodeError> {
     bincode::decode_from_slice(bytes, config).map_err(|error| match error {
         bincode::error::DecodeError::Other(reason) => DecodeError::Invalid(reason),

@@ -44,7 +44,9 @@ impl Fixed {
 
     /// The product, rounded down.
     pub const fn mul(self, by: Self) -> Self {
-        Self(narrow((self.0 as i128 * by.0 as i128) >> Self::FRACTION_BITS))
+        Self(narrow(
+            (self.0 as i128 * by.0 as i128) >> Self::FRACTION_BITS,
+        ))
     }
 
     /// The quotient, rounded down; zero when `by` is zero.
@@ -54,7 +56,11 @@ impl Fixed {
         }
         let (n, d) = ((self.0 as i128) << Self::FRACTION_BITS, by.0 as i128);
         let truncated = n / d;
-        let rounded = if n % d != 0 && ((n < 0) != (d < 0)) { truncated - 1 } else { truncated };
+        let rounded = if n % d != 0 && ((n < 0) != (d < 0)) {
+            truncated - 1
+        } else {
+            truncated
+        };
         Self(narrow(rounded))
     }
 
@@ -62,7 +68,11 @@ impl Fixed {
     pub fn from_f64(value: f64) -> Self {
         let scaled = value * (1i64 << Self::FRACTION_BITS) as f64;
         // `as` saturates and maps NaN to zero; adding half rounds to nearest without std.
-        Self(if scaled < 0.0 { (scaled - 0.5) as i64 } else { (scaled + 0.5) as i64 })
+        Self(if scaled < 0.0 {
+            (scaled - 0.5) as i64
+        } else {
+            (scaled + 0.5) as i64
+        })
     }
 
     /// For display only.

@@ -21,6 +21,8 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 mod address;
 mod bounded;
@@ -28,6 +30,7 @@ mod bucket;
 pub mod codec;
 mod fixed;
 mod machine;
+mod recent;
 mod rng;
 mod time;
 
@@ -36,5 +39,6 @@ pub use bounded::{BoundedBytes, BoundedString, BoundedVec, TooLong};
 pub use bucket::TokenBucket;
 pub use fixed::Fixed;
 pub use machine::Machine;
+pub use recent::{RecentIter, RecentMap};
 pub use rng::Rng;
 pub use time::{Mono, Timestamp, Wall};

@@ -43,7 +43,9 @@ impl Rng {
 
     /// A number in `range`; its start when the range is empty.
     pub fn range(&mut self, range: Range<u64>) -> u64 {
-        range.start.saturating_add(self.below(range.end.saturating_sub(range.start)))
+        range
+            .start
+            .saturating_add(self.below(range.end.saturating_sub(range.start)))
     }
 
     /// True in `numerator` of `denominator` cases.

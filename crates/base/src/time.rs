@@ -22,7 +22,10 @@ pub struct Timestamp {
 impl Timestamp {
     /// Both readings from plain milliseconds.
     pub const fn from_millis(mono: u64, wall: u64) -> Self {
-        Self { mono: Mono(mono), wall: Wall(wall) }
+        Self {
+            mono: Mono(mono),
+            wall: Wall(wall),
+        }
     }
 }
 
