@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The durable store of a node: what it knows of peers, the trust ledger, bans, what it has seen,
+//! and a few named values.
+//!
+//! [`Store`] is the seam: a node is handed one and cares no further. [`SqliteStore`] keeps its
+//! word on disk, [`MemoryStore`] in memory, and any other implementation is welcome that passes
+//! [`contract::run`]. A batch handed to [`Store::write`] is written whole or not at all, and is
+//! acknowledged only when it is durable.
+//!
+//! This crate never judges what it keeps: bodies are opaque, and the engines' own encoding. It
+//! never runs a task or needs a runtime: one plain thread writes, callbacks answer.
+
+mod error;
+pub mod limits;
+mod memory;
+mod row;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod store;
+mod write;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use row::{BanRow, EventRow, PeerRow, SeenRow};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Hook, OnCorrupt, OpenReport, Options, Point, SqliteStore};
+pub use store::{Health, LoadReport, Store};
+pub use write::{Done, Prune, Write};

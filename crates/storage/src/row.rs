@@ -1,0 +1,63 @@
+use repute_base::Wall;
+use repute_identity::NodeId;
+
+/// What is known of one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRow {
+    /// The peer.
+    pub id: NodeId,
+    /// When it was last active, by our clock.
+    pub last_seen: Wall,
+    /// What the engine says about it, in the engine's encoding; up to
+    /// [`PEER_BODY_MAX`](crate::limits::PEER_BODY_MAX) bytes.
+    pub body: Vec<u8>,
+}
+
+/// One event of the trust ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place in the ledger: unique, growing; up to
+    /// [`NUMBER_MAX`](crate::limits::NUMBER_MAX).
+    pub number: u64,
+    /// Whom it is about.
+    pub subject: NodeId,
+    /// When it happened, by our clock.
+    pub wall: Wall,
+    /// What happened, in the engine's numbering.
+    pub kind: u16,
+    /// Whose fault it was, in the engine's numbering.
+    pub fault: u8,
+    /// In which context, in the engine's numbering.
+    pub context: u8,
+    /// The rest, in the engine's encoding; up to
+    /// [`EVENT_BODY_MAX`](crate::limits::EVENT_BODY_MAX) bytes.
+    pub body: Vec<u8>,
+}
+
+/// One ban.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanRow {
+    /// Who is banned.
+    pub subject: NodeId,
+    /// When the ban ends; `None` is never.
+    pub until: Option<Wall>,
+    /// Reason and evidence, in the engine's encoding; up to
+    /// [`BAN_BODY_MAX`](crate::limits::BAN_BODY_MAX) bytes.
+    pub body: Vec<u8>,
+}
+
+/// What was seen of one author since one of its starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRow {
+    /// The author.
+    pub author: NodeId,
+    /// The start that its numbers count from, as the author says.
+    pub start: u64,
+    /// The highest number seen.
+    pub highest: u64,
+    /// Which of the numbers below it were seen, in the engine's encoding; up to
+    /// [`SEEN_BITMAP_MAX`](crate::limits::SEEN_BITMAP_MAX) bytes.
+    pub bitmap: Vec<u8>,
+    /// When the last one was seen, by our clock; retention counts from here.
+    pub wall: Wall,
+}
