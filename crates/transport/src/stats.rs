@@ -1,0 +1,62 @@
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Counts since the endpoint was bound, and how things stand now.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Stats {
+            /// Links that are up.
+            pub links: u64,
+            /// Inbound connections that have not proved themselves yet.
+            pub half_open: u64,
+            /// Dials under way.
+            pub dials: u64,
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> Stats {
+                Stats { $($name: self.$name.load(Relaxed),)* ..Stats::default() }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Inbound connections that were let in to shake hands.
+    accepted,
+    /// Inbound connections told to prove their address first.
+    retried,
+    /// Inbound connections refused for a limit or a rate.
+    refused,
+    /// Connections that ended before both handshakes were checked.
+    handshakes_failed,
+    /// Second connections to the same peer that were put aside.
+    duplicates,
+    /// Frames received and decoded.
+    frames_in,
+    /// Frames written.
+    frames_out,
+    /// Bytes received on streams.
+    bytes_in,
+    /// Bytes written to streams.
+    bytes_out,
+    /// Frames of unknown kinds that were passed over.
+    frames_unknown,
+    /// Frames that broke the protocol.
+    violations,
+    /// Frames that found a full queue.
+    queue_full,
+    /// Tasks that panicked: zero unless this program has a defect.
+    panics,
+}
+
+pub(crate) fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Relaxed);
+}
