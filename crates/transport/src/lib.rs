@@ -13,6 +13,7 @@ mod error;
 mod event;
 mod socket;
 mod stats;
+pub mod verify;
 
 pub use config::{Config, HandshakeTemplate, Probe};
 pub use endpoint::{Endpoint, Events, Priority};
