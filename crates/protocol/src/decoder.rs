@@ -4,9 +4,9 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::{Buf, Bytes};
 
-use crate::{FrameError, FrameHeader, FrameKind};
+use crate::{DecodeError, Frame, FrameError, FrameHeader, FrameKind};
 
-/// One frame as it came: its kind, and the body that [`Frame::decode`](crate::Frame::decode) reads.
+/// One frame as it came: its kind, and the body that [`Frame::decode`] reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawFrame {
     /// The kind; `None` if this build does not know it.
@@ -15,6 +15,16 @@ pub struct RawFrame {
     pub body: Bytes,
     /// Bytes that the frame took on the wire, header included: what it costs the sender's budget.
     pub wire_len: usize,
+}
+
+impl RawFrame {
+    /// The frame itself; `None` if its kind is unknown.
+    ///
+    /// An envelope inside shares the memory of the chunk it came in:
+    /// [`Envelope::detached`](crate::Envelope::detached) before keeping it for long.
+    pub fn decode(self) -> Option<Result<Frame, DecodeError>> {
+        self.kind.map(|kind| Frame::decode(kind, self.body))
+    }
 }
 
 /// Cuts a stream into frames: feed it with [`push`](Self::push), then iterate until `None`.
@@ -36,7 +46,7 @@ pub struct RawFrame {
 /// assert!(decoder.next().is_none(), "the rest has not come yet");
 /// decoder.push(wire.slice(3..));
 /// let raw = decoder.next().expect("complete").expect("legal");
-/// let frame = Frame::decode(raw.kind.expect("known"), raw.body).expect("well-formed");
+/// let frame = raw.decode().expect("known").expect("well-formed");
 /// assert!(matches!(frame, Frame::Heartbeat(Heartbeat::Ping { nonce: 7 })));
 /// ```
 #[derive(Debug, Default)]
@@ -184,7 +194,7 @@ impl Iterator for FrameDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CustomData, Frame, Heartbeat};
+    use crate::{CustomData, Heartbeat};
     use repute_base::BoundedBytes;
 
     fn custom(len: usize) -> Bytes {

@@ -226,6 +226,18 @@ impl Envelope {
         &self.wire
     }
 
+    /// The same envelope in memory of its own.
+    ///
+    /// A decoded envelope shares the chunk it came in, and keeps all of it alive: worth a copy
+    /// before a small message is kept for long.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            wire: Bytes::copy_from_slice(&self.wire),
+            ..self.clone()
+        }
+    }
+
     /// The name of the message. Two copies with different signatures share it.
     pub fn id(&self) -> MessageId {
         self.id

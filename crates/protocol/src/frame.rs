@@ -6,8 +6,9 @@ use bytes::Bytes;
 use repute_base::codec;
 
 use crate::{
-    CustomData, DecodeError, Disconnect, Envelope, GossipFrame, Handshake, HandshakeAck, Heartbeat,
-    PeerAnnouncement, PeerDiscovery, TrustedPeersRequest, TrustedPeersResponse, limits,
+    CustomData, DecodeError, Disconnect, Envelope, EnvelopeKind, GossipFrame, Handshake,
+    HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery, TrustedPeersRequest,
+    TrustedPeersResponse, limits,
 };
 
 /// What a frame is. The number on the wire is the discriminant.
@@ -66,14 +67,38 @@ impl FrameKind {
             Self::Heartbeat => 64,
             Self::PeerDiscovery | Self::TrustedPeersRequest => 16,
             Self::PeerAnnouncement | Self::TrustedPeersResponse => 10 * 1024,
-            Self::Broadcast => limits::ENVELOPE_MAX + 3,
+            Self::Broadcast => limits::ENVELOPE_MAX + Broadcast::HEAD_LEN,
             Self::Gossip => limits::RECONCILE_MAX + 1024,
             Self::CustomData => limits::CUSTOM_DATA_MAX + 16,
             Self::TrustUpdate => limits::RECOMMENDATION_MAX,
         }
     }
 
-    fn from_number(number: u8) -> Option<Self> {
+    /// The number on the wire.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// A stable name for logs, metrics and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::HandshakeAck => "handshake-ack",
+            Self::Disconnect => "disconnect",
+            Self::Heartbeat => "heartbeat",
+            Self::PeerDiscovery => "peer-discovery",
+            Self::PeerAnnouncement => "peer-announcement",
+            Self::Broadcast => "broadcast",
+            Self::Gossip => "gossip",
+            Self::CustomData => "custom-data",
+            Self::TrustUpdate => "trust-update",
+            Self::TrustedPeersRequest => "trusted-peers-request",
+            Self::TrustedPeersResponse => "trusted-peers-response",
+        }
+    }
+
+    /// The kind of this number, if this build knows it.
+    pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 }
@@ -93,8 +118,18 @@ pub enum FrameError {
         max: usize,
     },
     /// The length does not even hold the kind.
-    #[error("empty frame")]
+    #[error("frame of 0 bytes where at least 1, the kind, is needed")]
     Empty,
+}
+
+impl FrameError {
+    /// What the sender is to be blamed for: no honest node sends such a header.
+    pub const fn misbehaviour(&self) -> Misbehaviour {
+        match self {
+            Self::Oversized { .. } => Misbehaviour::OversizedFrame,
+            Self::Empty => Misbehaviour::MalformedFrame,
+        }
+    }
 }
 
 /// The first bytes of a frame: a big-endian length of what follows it, and the kind.
@@ -138,7 +173,8 @@ impl FrameHeader {
 pub struct Broadcast {
     /// Links crossed so far.
     pub hops: u8,
-    /// Links it may still cross, [`limits::TTL_MAX`] at most.
+    /// Links it may still cross; more than [`limits::TTL_MAX`] is cut to that when encoded and when
+    /// decoded.
     pub ttl: u8,
     /// Whether it was asked for by id, so that it may be older than a live push.
     pub requested: bool,
@@ -180,8 +216,14 @@ impl Frame {
     /// Decodes the body of a frame of this kind. Envelopes share the bytes of `body`.
     ///
     /// # Errors
-    /// [`DecodeError`] when the body is no canonical encoding of the kind.
+    /// [`DecodeError`] when the body is too long for the kind or no canonical encoding of it.
     pub fn decode(kind: FrameKind, body: Bytes) -> Result<Self, DecodeError> {
+        if body.len() > kind.body_max() {
+            return Err(DecodeError::TooLong {
+                len: body.len(),
+                max: kind.body_max(),
+            });
+        }
         Ok(match kind {
             FrameKind::Handshake => Self::Handshake(codec::decode(&body)?),
             FrameKind::HandshakeAck => Self::HandshakeAck(codec::decode(&body)?),
@@ -192,7 +234,15 @@ impl Frame {
             FrameKind::Broadcast => Self::Broadcast(Broadcast::decode(body)?),
             FrameKind::Gossip => Self::Gossip(codec::decode(&body)?),
             FrameKind::CustomData => Self::CustomData(codec::decode(&body)?),
-            FrameKind::TrustUpdate => Self::TrustUpdate(Envelope::decode(body)?),
+            FrameKind::TrustUpdate => {
+                let envelope = Envelope::decode(body)?;
+                if envelope.kind() != EnvelopeKind::Recommendation {
+                    return Err(DecodeError::Invalid(
+                        "trust update that is no recommendation",
+                    ));
+                }
+                Self::TrustUpdate(envelope)
+            }
             FrameKind::TrustedPeersRequest => Self::TrustedPeersRequest(codec::decode(&body)?),
             FrameKind::TrustedPeersResponse => Self::TrustedPeersResponse(codec::decode(&body)?),
         })
@@ -217,6 +267,9 @@ impl Frame {
     }
 
     /// The whole frame: header and body. Encode once, share with every receiver.
+    ///
+    /// Every value whose parts are within their types' bounds fits the limit of its kind. Only an
+    /// application's envelope can be too long for a frame: [`Self::fits`] tells before it is sent.
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::with_capacity(FrameHeader::LEN + self.size_hint());
         out.extend_from_slice(&[0, 0, 0, 0, self.kind() as u8]);
@@ -243,9 +296,21 @@ impl Frame {
         out.into()
     }
 
+    /// Whether the encoded frame is within the limit of its kind, so that a receiver takes it.
+    ///
+    /// Always true but for a [`Self::Broadcast`] or [`Self::TrustUpdate`] whose envelope was signed
+    /// over a longer payload than [`Payload`](crate::Payload) can hold.
+    pub fn fits(&self) -> bool {
+        match self {
+            Self::Broadcast(body) => body.envelope.wire().len() <= limits::ENVELOPE_MAX,
+            Self::TrustUpdate(envelope) => envelope.wire().len() <= limits::RECOMMENDATION_MAX,
+            _ => true,
+        }
+    }
+
     fn size_hint(&self) -> usize {
         match self {
-            Self::Broadcast(body) => 3 + body.envelope.wire().len(),
+            Self::Broadcast(body) => Broadcast::HEAD_LEN + body.envelope.wire().len(),
             Self::TrustUpdate(envelope) => envelope.wire().len(),
             Self::CustomData(body) => 16 + body.data.len(),
             _ => 128,
@@ -254,8 +319,12 @@ impl Frame {
 }
 
 impl Broadcast {
+    /// Bytes before the envelope: hops, TTL and whether it was requested.
+    const HEAD_LEN: usize = 3;
+
     fn decode(body: Bytes) -> Result<Self, DecodeError> {
-        let Some((&[hops, ttl, requested], _)) = body.split_first_chunk::<3>() else {
+        let Some((&[hops, ttl, requested], _)) = body.split_first_chunk::<{ Self::HEAD_LEN }>()
+        else {
             return Err(DecodeError::Malformed);
         };
         let requested = match requested {
@@ -263,7 +332,7 @@ impl Broadcast {
             1 => true,
             _ => return Err(DecodeError::Malformed),
         };
-        let envelope = Envelope::decode(body.slice(3..))?;
+        let envelope = Envelope::decode(body.slice(Self::HEAD_LEN..))?;
         Ok(Self {
             hops,
             ttl: ttl.min(limits::TTL_MAX),
@@ -273,7 +342,8 @@ impl Broadcast {
     }
 
     fn encode_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[self.hops, self.ttl, u8::from(self.requested)]);
+        let ttl = self.ttl.min(limits::TTL_MAX);
+        out.extend_from_slice(&[self.hops, ttl, u8::from(self.requested)]);
         out.extend_from_slice(self.envelope.wire());
     }
 }

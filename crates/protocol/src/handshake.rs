@@ -2,12 +2,17 @@ use core::fmt;
 
 use bincode::{Decode, Encode};
 use repute_base::{Address, BoundedString, BoundedVec};
-use repute_identity::{Inception, NodeId};
+use repute_identity::{Inception, NodeId, PublicKey};
 
-use crate::limits::{ADDRESSES_MAX, CAPABILITIES_MAX, HINTS_MAX, TEXT_MAX};
+use crate::{
+    DisconnectReason,
+    limits::{ADDRESSES_MAX, CAPABILITIES_MAX, HINTS_MAX, TEXT_MAX},
+};
 
 /// The version of this protocol. A link speaks the highest that both ends know.
 pub const VERSION: u16 = 1;
+/// The oldest version of this protocol that this build still speaks.
+pub const VERSION_MIN: u16 = 1;
 /// What TLS negotiates: the project and its major wire version.
 pub const ALPN: &[u8] = b"repute/1";
 
@@ -91,8 +96,48 @@ impl Handshake {
 
     /// The highest version that both the sender and this build speak, if any.
     pub fn common_version(&self) -> Option<u16> {
-        (self.version_min <= VERSION && VERSION <= self.version_max).then_some(VERSION)
+        let highest = self.version_max.min(VERSION);
+        (highest >= self.version_min.max(VERSION_MIN)).then_some(highest)
     }
+
+    /// Judges the handshake of a peer: version, then network, then identity, so that nothing is
+    /// read by the rules of another version.
+    ///
+    /// Policy (bans, trust, slots) comes after; this is only whether the two can talk at all.
+    ///
+    /// # Errors
+    /// The reason to give in [`Disconnect`](crate::Disconnect). None of them is evidence against
+    /// the peer, which may simply be someone else than an old address promised.
+    pub fn judge(&self, admission: &Admission<'_>) -> Result<u16, DisconnectReason> {
+        let version = self
+            .common_version()
+            .ok_or(DisconnectReason::WrongVersion)?;
+        if self.network != admission.network {
+            return Err(DisconnectReason::WrongNetwork);
+        }
+        let id = self.inception.node_id();
+        let is_links_own = self.inception.is_known() && self.inception.key == *admission.link_key;
+        if !is_links_own || admission.dialled.is_some_and(|dialled| dialled != id) {
+            return Err(DisconnectReason::WrongIdentity);
+        }
+        if id == admission.own {
+            return Err(DisconnectReason::Duplicate);
+        }
+        Ok(version)
+    }
+}
+
+/// What [`Handshake::judge`] holds a handshake against.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission<'a> {
+    /// The receiver's network.
+    pub network: NetworkId,
+    /// The receiver's own id: a node that dialled itself finds it at the other end.
+    pub own: NodeId,
+    /// The key that TLS authenticated at the other end.
+    pub link_key: &'a PublicKey,
+    /// Whom the receiver dialled; `None` if it was dialled.
+    pub dialled: Option<NodeId>,
 }
 
 /// A peer and where it may listen: believed only as addresses to try.
@@ -111,4 +156,97 @@ pub struct HandshakeAck {
     pub observed: Address,
     /// A first list of peers.
     pub peers: BoundedVec<PeerHint, HINTS_MAX>,
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_identity::Identity;
+
+    use super::*;
+
+    fn handshake(of: &Identity) -> Handshake {
+        Handshake {
+            version_min: 1,
+            version_max: 3,
+            network: NetworkId::from_name("a"),
+            inception: *of.inception(),
+            capabilities: BoundedVec::new(),
+            listen: BoundedVec::new(),
+            wall: 0,
+            agent: BoundedString::default(),
+        }
+    }
+
+    #[test]
+    fn the_highest_common_version_is_spoken_and_none_is_said_so() {
+        let mut shake = handshake(&Identity::from_seed(1));
+        assert_eq!(shake.common_version(), Some(1));
+        shake.version_min = 2;
+        assert_eq!(shake.common_version(), None);
+        (shake.version_min, shake.version_max) = (0, 0);
+        assert_eq!(shake.common_version(), None);
+        (shake.version_min, shake.version_max) = (5, 1);
+        assert_eq!(shake.common_version(), None);
+    }
+
+    #[test]
+    fn only_the_key_of_the_link_and_the_id_that_was_dialled_are_admitted() {
+        let (peer, me) = (Identity::from_seed(1), Identity::from_seed(2));
+        let shake = handshake(&peer);
+        let good = Admission {
+            network: NetworkId::from_name("a"),
+            own: me.id(),
+            link_key: &peer.inception().key,
+            dialled: Some(peer.id()),
+        };
+        assert_eq!(shake.judge(&good), Ok(1));
+        assert_eq!(
+            shake.judge(&Admission {
+                dialled: None,
+                ..good
+            }),
+            Ok(1)
+        );
+        let network = NetworkId::from_name("b");
+        assert_eq!(
+            shake.judge(&Admission { network, ..good }),
+            Err(DisconnectReason::WrongNetwork)
+        );
+        let link_key = &me.inception().key;
+        assert_eq!(
+            shake.judge(&Admission { link_key, ..good }),
+            Err(DisconnectReason::WrongIdentity)
+        );
+        assert_eq!(
+            shake.judge(&Admission {
+                dialled: Some(me.id()),
+                ..good
+            }),
+            Err(DisconnectReason::WrongIdentity)
+        );
+        assert_eq!(
+            shake.judge(&Admission {
+                own: peer.id(),
+                ..good
+            }),
+            Err(DisconnectReason::Duplicate)
+        );
+    }
+
+    #[test]
+    fn a_stolen_record_with_another_recovery_key_is_another_identity() {
+        let (peer, thief) = (Identity::from_seed(1), Identity::from_seed(3));
+        let mut shake = handshake(&peer);
+        shake.inception = Inception::from_parts(peer.inception().key, thief.inception().recovery);
+        let admission = Admission {
+            network: NetworkId::from_name("a"),
+            own: thief.id(),
+            link_key: &peer.inception().key,
+            dialled: Some(peer.id()),
+        };
+        assert_eq!(
+            shake.judge(&admission),
+            Err(DisconnectReason::WrongIdentity)
+        );
+    }
 }

@@ -1,9 +1,10 @@
 //! What is inside an envelope, by kind.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bincode::{Decode, Encode};
-use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, codec};
+use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall, codec};
 use repute_identity::NodeId;
 
 use crate::{
@@ -63,6 +64,16 @@ pub struct Recommendation {
 impl Recommendation {
     /// The largest absolute value.
     pub const VALUE_MAX: i8 = 100;
+    /// How far ahead [`expires`](Self::expires) counts; what lies further is read as this.
+    pub const LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+    /// Whether the opinion still holds at `now`, if it was given at `sent`.
+    ///
+    /// It holds until its expiry, and at most [`Self::LIFETIME_MAX`] after it was given, whatever
+    /// its author asked for.
+    pub fn holds(&self, sent: Wall, now: Wall) -> bool {
+        now <= Wall::from_millis(self.expires).min(sent + Self::LIFETIME_MAX)
+    }
 }
 
 /// The payload of an envelope.

@@ -29,6 +29,14 @@ impl<T> Deref for Verified<T> {
     }
 }
 
+impl Verified<Envelope> {
+    /// See [`Envelope::detached`]; the proof holds for equal bytes.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(self.0.detached())
+    }
+}
+
 impl Envelope {
     /// Checks the signature; gives the envelope back if it is forged.
     ///
