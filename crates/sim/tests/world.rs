@@ -21,7 +21,6 @@ impl Recorder {
             events: Vec::new(),
             deadline: None,
             every_ms: 0,
-            lives: 1,
         }
     }
 
