@@ -99,3 +99,44 @@ impl<'de, C> BorrowDecode<'de, C> for Address {
         Self::decode(d)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::codec;
+
+    #[test]
+    fn one_place_has_one_form() {
+        let mapped: Address = "[::ffff:192.0.2.1]:80".parse().unwrap();
+        assert_eq!(mapped, "192.0.2.1:80".parse().unwrap());
+        let mut wire = alloc::vec![6u8];
+        wire.extend_from_slice(&Ipv4Addr::new(192, 0, 2, 1).to_ipv6_mapped().octets());
+        wire.extend_from_slice(&80u16.to_be_bytes());
+        let refused = codec::decode::<Address>(&wire);
+        assert_eq!(
+            refused,
+            Err(codec::DecodeError::Invalid("IPv4-mapped IPv6 address"))
+        );
+    }
+
+    #[test]
+    fn the_wire_form_is_family_octets_and_port() {
+        let address: Address = "192.0.2.1:4660".parse().unwrap();
+        assert_eq!(codec::encode(&address), [4, 192, 0, 2, 1, 0x12, 0x34]);
+        assert!(codec::decode::<Address>(&[5, 0, 0, 0, 0, 0, 0]).is_err());
+        assert!(codec::decode::<Address>(&[4, 0, 0, 0, 0, 0]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_survive_wire_and_text(ip: std::net::IpAddr, port: u16) {
+            let address = Address::new(SocketAddr::new(ip, port));
+            prop_assert_eq!(codec::decode(&codec::encode(&address)), Ok(address));
+            prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
+        }
+    }
+}

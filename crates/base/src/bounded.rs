@@ -21,8 +21,9 @@ pub struct TooLong {
 const TOO_LONG: DecodeError = DecodeError::Other("collection longer than its limit");
 const NOT_UTF8: DecodeError = DecodeError::Other("text is not UTF-8");
 
-/// Elements reserved before any has been decoded; the rest grows as bytes really arrive.
-const RESERVE_MAX: usize = 16;
+/// Memory reserved before any element has been decoded, in bytes; the rest grows as elements
+/// really come.
+const RESERVE_BYTES_MAX: usize = 1024;
 
 fn decode_len<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeError> {
     let len = u64::decode(decoder)?;
@@ -32,9 +33,29 @@ fn decode_len<D: Decoder>(decoder: &mut D, max: usize) -> Result<usize, DecodeEr
         .ok_or(TOO_LONG)
 }
 
+/// The bytes of a length-prefixed string, borrowed from the reader, which is a slice: bytes that
+/// did not come are refused before anything is allocated.
+fn decode_bytes<D: Decoder, T>(
+    decoder: &mut D,
+    max: usize,
+    take: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    use bincode::de::read::Reader;
+    let len = decode_len(decoder, max)?;
+    decoder.claim_bytes_read(len)?;
+    let Some(bytes) = decoder.reader().peek_read(len) else {
+        return Err(DecodeError::UnexpectedEnd { additional: len });
+    };
+    let taken = take(bytes)?;
+    decoder.reader().consume(len);
+    Ok(taken)
+}
+
 /// A vector of at most `MAX` elements, on the wire a varint count and then the elements.
 ///
-/// The count is checked before anything is allocated.
+/// The count is checked before anything is allocated, and memory grows only as elements really
+/// come. Choose `MAX` such that `MAX` elements in memory are no burden: an element may take more
+/// memory than wire bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BoundedVec<T, const MAX: usize>(Vec<T>);
 
@@ -120,7 +141,8 @@ impl<T: Encode, const MAX: usize> Encode for BoundedVec<T, MAX> {
 impl<C, T: Decode<C>, const MAX: usize> Decode<C> for BoundedVec<T, MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let len = decode_len(decoder, MAX)?;
-        let mut items = Vec::with_capacity(len.min(RESERVE_MAX));
+        let element = size_of::<T>().max(1);
+        let mut items = Vec::with_capacity(len.min(RESERVE_BYTES_MAX / element));
         for _ in 0..len {
             items.push(T::decode(decoder)?);
         }
@@ -188,16 +210,9 @@ impl<const MAX: usize> Encode for BoundedBytes<MAX> {
 
 impl<C, const MAX: usize> Decode<C> for BoundedBytes<MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        use bincode::de::read::Reader;
-        let len = decode_len(decoder, MAX)?;
-        decoder.claim_bytes_read(len)?;
-        // The reader is a slice: bytes that have not arrived are refused before allocation.
-        if let Some(bytes) = decoder.reader().peek_read(len) {
-            let bytes = Bytes::copy_from_slice(bytes);
-            decoder.reader().consume(len);
-            return Ok(Self(bytes));
-        }
-        Err(DecodeError::UnexpectedEnd { additional: len })
+        decode_bytes(decoder, MAX, |bytes| {
+            Ok(Self(Bytes::copy_from_slice(bytes)))
+        })
     }
 }
 
@@ -263,10 +278,11 @@ impl<const MAX: usize> Encode for BoundedString<MAX> {
 
 impl<C, const MAX: usize> Decode<C> for BoundedString<MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
-        let bytes = BoundedBytes::<MAX>::decode(decoder)?;
-        core::str::from_utf8(&bytes)
-            .map(|text| Self(text.into()))
-            .map_err(|_| NOT_UTF8)
+        decode_bytes(decoder, MAX, |bytes| {
+            core::str::from_utf8(bytes)
+                .map(|text| Self(text.into()))
+                .map_err(|_| NOT_UTF8)
+        })
     }
 }
 
@@ -275,5 +291,79 @@ impl<'de, C, const MAX: usize> BorrowDecode<'de, C> for BoundedString<MAX> {
         decoder: &mut D,
     ) -> Result<Self, DecodeError> {
         Self::decode(decoder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, string::ToString, vec};
+
+    use super::*;
+    use crate::codec::{self, DecodeError};
+
+    #[test]
+    fn a_full_vector_gives_the_element_back() {
+        let mut items = BoundedVec::<u8, 2>::new();
+        assert_eq!(
+            (items.push(1), items.push(2), items.push(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
+        assert_eq!(&*items, [1, 2]);
+        assert_eq!(BoundedVec::<u8, 2>::truncated(0..9).into_vec(), [0, 1]);
+        let refused = BoundedVec::<u8, 2>::try_from(vec![0; 3]);
+        assert_eq!(refused, Err(TooLong { len: 3, max: 2 }));
+        assert_eq!(
+            TooLong { len: 3, max: 2 }.to_string(),
+            "3 elements where at most 2 fit"
+        );
+    }
+
+    #[test]
+    fn text_is_cut_at_a_character_and_escaped_for_people() {
+        assert_eq!(BoundedString::<4>::truncated("aäöü").as_str(), "aä");
+        assert_eq!(BoundedString::<0>::truncated("ä").as_str(), "");
+        let rude = BoundedString::<16>::new("\u{1b}[2Jhi\n").unwrap();
+        assert_eq!(format!("{}", rude.escaped()), "\\u{1b}[2Jhi\\n");
+        assert_eq!(format!("{rude:?}"), "\"\\u{1b}[2Jhi\\n\"");
+        assert!(BoundedString::<2>::new("abc").is_err());
+    }
+
+    #[test]
+    fn bytes_over_the_limit_are_refused_when_made_and_when_read() {
+        assert!(BoundedBytes::<2>::new(vec![1, 2, 3]).is_err());
+        let four = codec::encode(&BoundedBytes::<4>::new(vec![1, 2, 3, 4]).unwrap());
+        assert!(codec::decode::<BoundedBytes<4>>(&four).is_ok());
+        let refused = codec::decode::<BoundedBytes<3>>(&four);
+        assert_eq!(
+            refused,
+            Err(DecodeError::Invalid("collection longer than its limit"))
+        );
+        let refused = codec::decode::<BoundedVec<u8, 3>>(&four);
+        assert_eq!(
+            refused,
+            Err(DecodeError::Invalid("collection longer than its limit"))
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_refused() {
+        let refused = codec::decode::<BoundedString<4>>(&[2, 0xc3, 0x28]);
+        assert_eq!(refused, Err(DecodeError::Invalid("text is not UTF-8")));
+    }
+
+    #[test]
+    fn bytes_that_did_not_come_are_refused() {
+        assert_eq!(
+            codec::decode::<BoundedBytes<9>>(&[5, 1]),
+            Err(DecodeError::Malformed)
+        );
+        assert_eq!(
+            codec::decode::<BoundedString<9>>(&[5, 1]),
+            Err(DecodeError::Malformed)
+        );
+        assert_eq!(
+            codec::decode::<BoundedVec<u8, 9>>(&[5, 1]),
+            Err(DecodeError::Malformed)
+        );
     }
 }

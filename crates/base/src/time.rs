@@ -89,3 +89,30 @@ clock!(
     /// A reading of the wall clock, in milliseconds since the Unix epoch.
     Wall
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_saturate_in_both_directions() {
+        assert_eq!(Mono::MAX + Duration::MAX, Mono::MAX);
+        assert_eq!(Wall::ZERO - Duration::MAX, Wall::ZERO);
+        assert_eq!(
+            Wall::from_millis(5).since(Wall::from_millis(9)),
+            Duration::ZERO
+        );
+        assert_eq!(
+            Mono::from_millis(9).since(Mono::from_millis(5)),
+            Duration::from_millis(4)
+        );
+    }
+
+    #[test]
+    fn parts_of_a_millisecond_are_dropped() {
+        assert_eq!(
+            Mono::ZERO + Duration::from_micros(1_999),
+            Mono::from_millis(1)
+        );
+    }
+}
