@@ -133,18 +133,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) const fn events_full() -> Self {
+    pub(crate) const fn events_full(limit: u64) -> Self {
         Self::TableFull {
             table: "trust_events",
-            limit: crate::limits::EVENTS_MAX,
+            limit,
             remedy: "fold older events with a checkpoint",
         }
     }
 
-    pub(crate) const fn states_full() -> Self {
+    pub(crate) const fn states_full(limit: u64) -> Self {
         Self::TableFull {
             table: "network_state",
-            limit: crate::limits::STATES_MAX,
+            limit,
             remedy: "forget a name that is no longer used",
         }
     }

@@ -9,6 +9,8 @@
 //! This crate never judges what it keeps: bodies are opaque, and the engines' own encoding. It
 //! never runs a task or needs a runtime: one plain thread writes, callbacks answer.
 
+#[cfg(feature = "sqlite")]
+mod check;
 mod error;
 pub mod limits;
 mod memory;
@@ -19,9 +21,17 @@ mod store;
 mod write;
 
 pub use error::StoreError;
+pub use limits::Bounds;
 pub use memory::MemoryStore;
 pub use row::{BanRow, EventRow, PeerRow, SeenRow};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Hook, OnCorrupt, OpenReport, Options, Point, SqliteStore};
 pub use store::{Health, LoadReport, Store};
 pub use write::{Done, Prune, Write};
+
+#[cfg(feature = "sqlite")]
+pub mod fixture {
+    //! Databases as older versions of this program wrote them, for tests of the upgrade.
+
+    pub use crate::sqlite::fixture::version_1;
+}

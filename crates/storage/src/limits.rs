@@ -51,3 +51,30 @@ pub const EVENTS_OF_MAX: usize = 10_000;
 pub const fn seen_retention(retention: Duration) -> Duration {
     retention.saturating_add(limits::SEEN_MARGIN)
 }
+
+/// How many rows each table may hold; the constants of this module unless told otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Rows of `peers`, see [`PEERS_MAX`].
+    pub peers: u64,
+    /// Rows of `trust_events`, see [`EVENTS_MAX`].
+    pub events: u64,
+    /// Rows of `bans`, see [`BANS_MAX`].
+    pub bans: u64,
+    /// Rows of `messages_seen`, see [`SEEN_MAX`].
+    pub seen: u64,
+    /// Rows of `network_state`, see [`STATES_MAX`].
+    pub states: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            peers: PEERS_MAX,
+            events: EVENTS_MAX,
+            bans: BANS_MAX,
+            seen: SEEN_MAX,
+            states: STATES_MAX,
+        }
+    }
+}

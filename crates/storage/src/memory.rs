@@ -7,8 +7,8 @@ use repute_base::Wall;
 use repute_identity::NodeId;
 
 use crate::{
-    BanRow, Done, EventRow, Health, LoadReport, PeerRow, Prune, SeenRow, Store, StoreError, Write,
-    limits, write::admit,
+    BanRow, Bounds, Done, EventRow, Health, LoadReport, PeerRow, Prune, SeenRow, Store, StoreError,
+    Write, limits, write::admit,
 };
 
 /// A store in memory: for tests, simulations, and nodes that may forget.
@@ -37,6 +37,7 @@ struct Tables {
     seen: BTreeMap<(NodeId, u64), SeenRow>,
     seen_by_age: BTreeSet<(Wall, NodeId, u64)>,
     states: BTreeMap<String, Vec<u8>>,
+    bounds: Bounds,
 }
 
 /// One row set or removed; its inverse is of the same kind, so a batch can be taken back.
@@ -52,6 +53,20 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store whose tables are bounded otherwise than by default.
+    pub fn with_bounds(bounds: Bounds) -> Self {
+        let tables = Tables {
+            bounds,
+            ..Tables::default()
+        };
+        Self {
+            inner: Mutex::new(Inner {
+                tables,
+                closed: false,
+            }),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -137,9 +152,9 @@ impl Tables {
             Write::Peer(row) => undo.push(self.swap(Change::Peer(row.id, Some(row)))),
             Write::ForgetPeer(id) => undo.push(self.swap(Change::Peer(id, None))),
             Write::Event(row) => {
-                let full = self.events.len() as u64 >= limits::EVENTS_MAX;
+                let full = self.events.len() as u64 >= self.bounds.events;
                 if full && !self.events.contains_key(&row.number) {
-                    return Err(StoreError::events_full());
+                    return Err(StoreError::events_full(self.bounds.events));
                 }
                 self.append(row, undo)?;
             }
@@ -163,9 +178,9 @@ impl Tables {
                 }
             }
             Write::State { key, value } => {
-                let full = self.states.len() as u64 >= limits::STATES_MAX;
+                let full = self.states.len() as u64 >= self.bounds.states;
                 if full && !self.states.contains_key(&key) {
-                    return Err(StoreError::states_full());
+                    return Err(StoreError::states_full(self.bounds.states));
                 }
                 undo.push(self.swap(Change::State(key, Some(value))));
             }
@@ -216,19 +231,19 @@ impl Tables {
 
     /// Keeps the tables within their limits; runs after every batch.
     fn evict(&mut self) {
-        while self.peers.len() as u64 > limits::PEERS_MAX {
+        while self.peers.len() as u64 > self.bounds.peers {
             let Some(&(_, id)) = self.peers_by_age.first() else {
                 break;
             };
             self.swap(Change::Peer(id, None));
         }
-        while self.bans.len() as u64 > limits::BANS_MAX {
+        while self.bans.len() as u64 > self.bounds.bans {
             let Some(&(_, id)) = self.bans_by_end.first() else {
                 break;
             };
             self.swap(Change::Ban(id, None));
         }
-        while self.seen.len() as u64 > limits::SEEN_MAX {
+        while self.seen.len() as u64 > self.bounds.seen {
             let Some(&(_, author, start)) = self.seen_by_age.first() else {
                 break;
             };

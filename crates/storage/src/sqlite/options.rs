@@ -1,5 +1,7 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use crate::Bounds;
+
 /// What to do with a database that is corrupt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnCorrupt {
@@ -21,6 +23,8 @@ pub struct Options {
     /// with [`StoreError::StorageFull`](crate::StoreError::StorageFull). `None` is no limit but
     /// the disk's.
     pub file_bytes_max: Option<u64>,
+    /// How many rows each table may hold.
+    pub bounds: Bounds,
     /// Called at every [`Point`] passed: for tests that kill the process exactly there.
     pub hook: Option<Hook>,
 }
@@ -28,11 +32,20 @@ pub struct Options {
 /// What is called at a [`Point`].
 pub type Hook = Arc<dyn Fn(Point) + Send + Sync>;
 
+impl Options {
+    pub(super) fn pass(&self, point: Point) {
+        if let Some(hook) = &self.hook {
+            hook(point);
+        }
+    }
+}
+
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("on_corrupt", &self.on_corrupt)
             .field("file_bytes_max", &self.file_bytes_max)
+            .field("bounds", &self.bounds)
             .field("hook", &self.hook.is_some())
             .finish()
     }

@@ -1,0 +1,236 @@
+//! From a write to statements, inside a transaction that the writer holds.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Params, params};
+
+use super::{failure::from_sqlite, statements as sql, statements::Table};
+use crate::{
+    BanRow, Bounds, EventRow, PeerRow, Prune, SeenRow, StoreError, Write, check::Checks, limits,
+};
+
+/// How many rows each table holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) peers: u64,
+    pub(super) events: u64,
+    pub(super) bans: u64,
+    pub(super) seen: u64,
+    pub(super) states: u64,
+}
+
+impl Counts {
+    pub(super) fn load(connection: &Connection) -> Result<Self, rusqlite::Error> {
+        let count = |table: Table| {
+            let count: i64 = connection.query_row(table.count(), [], |row| row.get(0))?;
+            Ok::<_, rusqlite::Error>(count.unsigned_abs())
+        };
+        Ok(Self {
+            peers: count(Table::Peers)?,
+            events: count(Table::Events)?,
+            bans: count(Table::Bans)?,
+            seen: count(Table::Seen)?,
+            states: count(Table::State)?,
+        })
+    }
+
+    pub(super) fn less(&mut self, table: Table, rows: u64) {
+        let count = match table {
+            Table::Peers => &mut self.peers,
+            Table::Events => &mut self.events,
+            Table::Bans => &mut self.bans,
+            Table::Seen => &mut self.seen,
+            Table::State => &mut self.states,
+        };
+        *count = count.saturating_sub(rows);
+    }
+}
+
+/// An open transaction and what it needs to know.
+pub(super) struct Applier<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) path: &'a Path,
+    pub(super) checks: &'a Checks,
+    pub(super) bounds: &'a Bounds,
+    pub(super) counts: &'a mut Counts,
+}
+
+impl Applier<'_> {
+    fn run(&self, sql: &str, params: impl Params) -> Result<u64, StoreError> {
+        let rows = self
+            .connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map_err(|error| from_sqlite(self.path, &error))?;
+        Ok(rows as u64)
+    }
+
+    pub(super) fn apply(&mut self, write: &Write) -> Result<(), StoreError> {
+        match write {
+            Write::Peer(row) => self.peer(row),
+            Write::ForgetPeer(id) => {
+                self.counts.peers -= self.run(sql::PEER_DELETE, [&id.as_bytes()[..]])?;
+                Ok(())
+            }
+            Write::Event(row) => self.event(row, true),
+            Write::Checkpoint {
+                subject,
+                up_to,
+                row,
+            } => {
+                let folded = self.run(
+                    sql::EVENTS_FOLD,
+                    params![&subject.as_bytes()[..], signed(*up_to)],
+                )?;
+                self.counts.less(Table::Events, folded);
+                self.event(row, false)
+            }
+            Write::Ban(row) => self.ban(row),
+            Write::Unban(id) => {
+                let gone = self.run(sql::BAN_DELETE, [&id.as_bytes()[..]])?;
+                self.counts.less(Table::Bans, gone);
+                Ok(())
+            }
+            Write::Seen(rows) => rows.iter().try_for_each(|row| self.seen(row)),
+            Write::State { key, value } => self.state(key, value),
+            Write::ForgetState(key) => {
+                let gone = self.run(sql::STATE_DELETE, [key])?;
+                self.counts.less(Table::State, gone);
+                Ok(())
+            }
+            Write::Prune(prune) => self.prune(*prune),
+        }
+    }
+
+    fn peer(&mut self, row: &PeerRow) -> Result<(), StoreError> {
+        let digest = self.checks.peer(row);
+        let (id, last_seen) = (&row.id.as_bytes()[..], signed(row.last_seen.as_millis()));
+        let values = params![id, last_seen, row.body, &digest[..]];
+        if self.run(sql::PEER_UPDATE, values)? == 0 {
+            self.counts.peers += self.run(sql::PEER_INSERT, values)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, row: &EventRow, bounded: bool) -> Result<(), StoreError> {
+        let digest = self.checks.event(row);
+        let full = bounded && self.counts.events >= self.bounds.events;
+        if !full {
+            let values = params![
+                signed(row.number),
+                &row.subject.as_bytes()[..],
+                signed(row.wall.as_millis()),
+                row.kind,
+                row.fault,
+                row.context,
+                row.body,
+                &digest[..],
+            ];
+            if self.run(sql::EVENT_INSERT, values)? == 1 {
+                self.counts.events += 1;
+                return Ok(());
+            }
+        }
+        let found: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached(sql::EVENT_DIGEST)
+            .and_then(|mut statement| {
+                statement
+                    .query_row([signed(row.number)], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|error| from_sqlite(self.path, &error))?;
+        match found {
+            Some(found) if found == digest => Ok(()),
+            Some(_) => Err(StoreError::NumberTaken { number: row.number }),
+            None => Err(StoreError::events_full(self.bounds.events)),
+        }
+    }
+
+    fn ban(&mut self, row: &BanRow) -> Result<(), StoreError> {
+        let digest = self.checks.ban(row);
+        let until = row.until.map(|until| signed(until.as_millis()));
+        let values = params![&row.subject.as_bytes()[..], until, row.body, &digest[..]];
+        if self.run(sql::BAN_UPDATE, values)? == 0 {
+            self.counts.bans += self.run(sql::BAN_INSERT, values)?;
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, row: &SeenRow) -> Result<(), StoreError> {
+        let digest = self.checks.seen(row);
+        let values = params![
+            &row.author.as_bytes()[..],
+            row.start.cast_signed(),
+            row.highest.cast_signed(),
+            row.bitmap,
+            signed(row.wall.as_millis()),
+            &digest[..],
+        ];
+        if self.run(sql::SEEN_UPDATE, values)? == 0 {
+            self.counts.seen += self.run(sql::SEEN_INSERT, values)?;
+        }
+        Ok(())
+    }
+
+    fn state(&mut self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let digest = self.checks.state(key, value);
+        let values = params![key, value, &digest[..]];
+        if self.run(sql::STATE_UPDATE, values)? == 0 {
+            if self.counts.states >= self.bounds.states {
+                return Err(StoreError::states_full(self.bounds.states));
+            }
+            self.counts.states += self.run(sql::STATE_INSERT, values)?;
+        }
+        Ok(())
+    }
+
+    fn prune(&mut self, prune: Prune) -> Result<(), StoreError> {
+        for (table, before, statement) in [
+            (Table::Seen, prune.seen_before, sql::SEEN_PRUNE),
+            (Table::Peers, prune.peers_before, sql::PEERS_PRUNE),
+            (Table::Bans, prune.bans_before, sql::BANS_PRUNE),
+        ] {
+            let Some(before) = before else { continue };
+            let most = signed(limits::PRUNE_ROWS_MAX as u64);
+            let gone = self.run(statement, [signed(before.as_millis()), most])?;
+            self.counts.less(table, gone);
+        }
+        Ok(())
+    }
+
+    /// Keeps the tables within their bounds; runs once before every commit.
+    pub(super) fn evict(&mut self) -> Result<(), StoreError> {
+        let over = self.counts.peers.saturating_sub(self.bounds.peers);
+        if over > 0 {
+            self.counts.peers -= self.run(sql::PEERS_EVICT, [signed(over)])?;
+        }
+        for statement in [sql::BANS_EVICT, sql::BANS_EVICT_ENDLESS] {
+            let over = self.counts.bans.saturating_sub(self.bounds.bans);
+            if over > 0 {
+                self.counts.bans -= self.run(statement, [signed(over)])?;
+            }
+        }
+        let over = self.counts.seen.saturating_sub(self.bounds.seen);
+        if over > 0 {
+            self.counts.seen -= self.run(sql::SEEN_EVICT, [signed(over)])?;
+        }
+        Ok(())
+    }
+
+    /// Moves a row that still fails its check out of the way.
+    pub(super) fn set_aside(&mut self, table: Table, row: i64) -> Result<(), StoreError> {
+        if self.run(table.set_aside(), [row])? == 0 {
+            return Ok(());
+        }
+        let gone = self.run(table.remove(), [row])?;
+        self.counts.less(table, gone);
+        self.run(sql::DAMAGED_TRIM, [signed(limits::DAMAGED_MAX)])?;
+        Ok(())
+    }
+}
+
+/// Numbers and times were admitted below 2^63.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
