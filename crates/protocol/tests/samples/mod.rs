@@ -1,0 +1,420 @@
+//! Frames and envelopes to test with: ordinary ones, and the largest that are legal.
+#![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+
+use bytes::Bytes;
+use repute_base::{Address, BoundedBytes, BoundedString, Wall};
+use repute_identity::{Identity, NodeId};
+use repute_protocol::{
+    AddressRecord, Announced, Broadcast, Capability, CustomData, Disconnect, DisconnectReason, Dot,
+    Envelope, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId,
+    NetworkId, Payload, PeerAnnouncement, PeerDiscovery, PeerHint, Recommendation, Seq, Topic,
+    TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
+};
+
+/// 2026-11-21 00:00 UTC.
+pub const SENT: Wall = Wall::from_millis(1_795_219_200_000);
+
+pub fn network() -> NetworkId {
+    NetworkId::from_name("repute-test-vectors")
+}
+
+pub fn v4() -> Address {
+    "203.0.113.7:4433".parse().unwrap()
+}
+
+pub fn v6() -> Address {
+    "[2001:db8::7]:4433".parse().unwrap()
+}
+
+pub fn seal(author: &Identity, payload: &Payload) -> Verified<Envelope> {
+    let seq = Seq {
+        start: SENT.as_millis() - 1_000,
+        counter: 3,
+    };
+    sign(author, payload, seq)
+}
+
+pub fn sign(author: &Identity, payload: &Payload, seq: Seq) -> Verified<Envelope> {
+    let kind = payload.kind();
+    Unsigned {
+        network: network(),
+        kind,
+        seq,
+        sent: SENT,
+        payload: payload.encode(),
+    }
+    .sign(author)
+}
+
+pub fn message(data: &[u8]) -> Payload {
+    Payload::Message(Message {
+        topic: Topic::new("weather").unwrap(),
+        kind: 7,
+        nth: 2,
+        after: vec![Dot {
+            author: Identity::from_seed(2).id(),
+            start: 5,
+            nth: 300,
+        }]
+        .try_into()
+        .unwrap(),
+        data: BoundedBytes::new(data.to_vec()).unwrap(),
+    })
+}
+
+pub fn address_record() -> Payload {
+    Payload::AddressRecord(AddressRecord {
+        addresses: vec![v4(), v6()].try_into().unwrap(),
+    })
+}
+
+pub fn recommendation() -> Payload {
+    Payload::Recommendation(Recommendation {
+        subject: Identity::from_seed(3).id(),
+        context: 1,
+        value: -40,
+        expires: SENT.as_millis() + 86_400_000,
+    })
+}
+
+pub fn payloads() -> Vec<(&'static str, Payload)> {
+    vec![
+        ("message", message(b"rain")),
+        ("address-record", address_record()),
+        ("recommendation", recommendation()),
+    ]
+}
+
+fn hint(seed: u64) -> PeerHint {
+    let addresses = vec![v4(), v6()].try_into().unwrap();
+    PeerHint {
+        id: Identity::from_seed(seed).id(),
+        addresses,
+    }
+}
+
+fn text<const MAX: usize>(text: &str) -> BoundedString<MAX> {
+    BoundedString::new(text).unwrap()
+}
+
+fn wire<const MAX: usize>(payload: &Payload) -> BoundedBytes<MAX> {
+    BoundedBytes::new(seal(&Identity::from_seed(1), payload).wire().clone()).unwrap()
+}
+
+fn ids(seeds: &[u8]) -> Vec<MessageId> {
+    seeds
+        .iter()
+        .map(|seed| MessageId::from_bytes([*seed; 32]))
+        .collect()
+}
+
+/// One ordinary frame of each shape.
+pub fn frames() -> Vec<(&'static str, Frame)> {
+    let target = Identity::from_seed(4).id();
+    let hints = || vec![hint(2), hint(3)].try_into().unwrap();
+    let messages = || ids(&[1, 2]).try_into().unwrap();
+    let announced = Announced {
+        id: MessageId::from_bytes([9; 32]),
+        hops: 3,
+    };
+    vec![
+        ("handshake", Frame::Handshake(handshake())),
+        (
+            "handshake-ack",
+            Frame::HandshakeAck(HandshakeAck {
+                observed: v4(),
+                peers: hints(),
+            }),
+        ),
+        (
+            "disconnect",
+            Frame::Disconnect(Disconnect {
+                reason: DisconnectReason::Full,
+                retry_ms: 30_000,
+                detail: text("no slot is free"),
+            }),
+        ),
+        (
+            "heartbeat-ping",
+            Frame::Heartbeat(Heartbeat::Ping { nonce: 1 }),
+        ),
+        (
+            "heartbeat-pong",
+            Frame::Heartbeat(Heartbeat::Pong { nonce: 250 }),
+        ),
+        (
+            "heartbeat-probe-request",
+            Frame::Heartbeat(Heartbeat::ProbeRequest { nonce: 251, target }),
+        ),
+        (
+            "heartbeat-probe-reply",
+            Frame::Heartbeat(Heartbeat::ProbeReply {
+                nonce: 65_536,
+                target,
+                alive: true,
+            }),
+        ),
+        (
+            "peer-discovery",
+            Frame::PeerDiscovery(PeerDiscovery { count: 16 }),
+        ),
+        (
+            "peer-announcement",
+            Frame::PeerAnnouncement(PeerAnnouncement {
+                records: vec![wire(&address_record())].try_into().unwrap(),
+            }),
+        ),
+        (
+            "broadcast",
+            Frame::Broadcast(Broadcast {
+                hops: 2,
+                ttl: 14,
+                requested: false,
+                envelope: seal(&Identity::from_seed(1), &message(b"rain")).into_inner(),
+            }),
+        ),
+        ("gossip-join", Frame::Gossip(GossipFrame::Join)),
+        (
+            "gossip-forward-join",
+            Frame::Gossip(GossipFrame::ForwardJoin {
+                peer: hint(2),
+                ttl: 6,
+            }),
+        ),
+        (
+            "gossip-neighbor",
+            Frame::Gossip(GossipFrame::Neighbor { urgent: true }),
+        ),
+        (
+            "gossip-neighbor-reply",
+            Frame::Gossip(GossipFrame::NeighborReply { accepted: false }),
+        ),
+        (
+            "gossip-shuffle",
+            Frame::Gossip(GossipFrame::Shuffle {
+                origin: hint(2),
+                ttl: 3,
+                peers: hints(),
+            }),
+        ),
+        (
+            "gossip-shuffle-reply",
+            Frame::Gossip(GossipFrame::ShuffleReply { peers: hints() }),
+        ),
+        ("gossip-leave", Frame::Gossip(GossipFrame::Leave)),
+        (
+            "gossip-announce",
+            Frame::Gossip(GossipFrame::Announce {
+                messages: vec![announced].try_into().unwrap(),
+            }),
+        ),
+        (
+            "gossip-graft",
+            Frame::Gossip(GossipFrame::Graft {
+                messages: messages(),
+            }),
+        ),
+        ("gossip-prune", Frame::Gossip(GossipFrame::Prune)),
+        (
+            "gossip-reconcile",
+            Frame::Gossip(GossipFrame::Reconcile {
+                session: 77,
+                initiator: true,
+                body: BoundedBytes::new(&[0x61, 0, 0, 2][..]).unwrap(),
+            }),
+        ),
+        (
+            "gossip-want",
+            Frame::Gossip(GossipFrame::Want {
+                messages: messages(),
+            }),
+        ),
+        (
+            "custom-data",
+            Frame::CustomData(CustomData {
+                kind: 1_000,
+                data: BoundedBytes::new(&b"hello"[..]).unwrap(),
+            }),
+        ),
+        (
+            "trust-update",
+            Frame::TrustUpdate(seal(&Identity::from_seed(1), &recommendation()).into_inner()),
+        ),
+        (
+            "trusted-peers-request",
+            Frame::TrustedPeersRequest(TrustedPeersRequest {
+                context: 1,
+                count: 8,
+            }),
+        ),
+        (
+            "trusted-peers-response",
+            Frame::TrustedPeersResponse(TrustedPeersResponse {
+                recommendations: vec![wire(&recommendation())].try_into().unwrap(),
+            }),
+        ),
+    ]
+}
+
+pub fn handshake() -> Handshake {
+    Handshake {
+        version_min: 1,
+        version_max: 1,
+        network: network(),
+        inception: *Identity::from_seed(1).inception(),
+        capabilities: vec![Capability::ENCRYPTED_TRANSFER, Capability(900)]
+            .try_into()
+            .unwrap(),
+        listen: vec![v4(), v6()].try_into().unwrap(),
+        wall: SENT.as_millis(),
+        agent: text("repute/0.1.0"),
+    }
+}
+
+/// The largest legal payloads: every list full, every number in its longest form.
+pub fn largest_payloads() -> Vec<Payload> {
+    let dot = Dot {
+        author: NodeId::from_bytes([9; 32]),
+        start: u64::MAX,
+        nth: u64::MAX,
+    };
+    vec![
+        Payload::Message(Message {
+            topic: text(&"t".repeat(limits::TOPIC_MAX)),
+            kind: u16::MAX,
+            nth: u64::MAX,
+            after: vec![dot; limits::DEPENDENCIES_MAX].try_into().unwrap(),
+            data: BoundedBytes::new(vec![1; limits::MESSAGE_DATA_MAX]).unwrap(),
+        }),
+        Payload::AddressRecord(AddressRecord {
+            addresses: vec![v6(); limits::ADDRESSES_MAX].try_into().unwrap(),
+        }),
+        Payload::Recommendation(Recommendation {
+            subject: NodeId::from_bytes([9; 32]),
+            context: u8::MAX,
+            value: -100,
+            expires: u64::MAX,
+        }),
+    ]
+}
+
+/// The largest legal frame of each shape that can be large.
+pub fn largest_frames() -> Vec<Frame> {
+    let author = Identity::from_seed(1);
+    let seq = Seq {
+        start: u64::MAX,
+        counter: u64::MAX,
+    };
+    let mut largest = largest_payloads().into_iter().map(|payload| {
+        let (network, kind) = (network(), payload.kind());
+        let unsigned = Unsigned {
+            network,
+            kind,
+            seq,
+            sent: Wall::MAX,
+            payload: payload.encode(),
+        };
+        unsigned.sign(&author).into_inner()
+    });
+    let (message, _, opinion) = (
+        largest.next().unwrap(),
+        largest.next().unwrap(),
+        largest.next().unwrap(),
+    );
+    let target = NodeId::from_bytes([9; 32]);
+    let hint = || PeerHint {
+        id: target,
+        addresses: vec![v6(); 8].try_into().unwrap(),
+    };
+    let hints = || vec![hint(); limits::HINTS_MAX].try_into().unwrap();
+    let messages = || {
+        vec![MessageId::from_bytes([1; 32]); limits::IDS_MAX]
+            .try_into()
+            .unwrap()
+    };
+    let announced = Announced {
+        id: MessageId::from_bytes([1; 32]),
+        hops: 255,
+    };
+    let record = || Bytes::from(vec![1; limits::RECORD_MAX]);
+    vec![
+        Frame::Handshake(Handshake {
+            version_min: u16::MAX,
+            version_max: u16::MAX,
+            network: network(),
+            inception: *author.inception(),
+            capabilities: vec![Capability(u16::MAX); limits::CAPABILITIES_MAX]
+                .try_into()
+                .unwrap(),
+            listen: vec![v6(); limits::ADDRESSES_MAX].try_into().unwrap(),
+            wall: u64::MAX,
+            agent: text(&"a".repeat(limits::TEXT_MAX)),
+        }),
+        Frame::HandshakeAck(HandshakeAck {
+            observed: v6(),
+            peers: hints(),
+        }),
+        Frame::Disconnect(Disconnect {
+            reason: DisconnectReason::Unknown(255),
+            retry_ms: u64::MAX,
+            detail: text(&"d".repeat(limits::TEXT_MAX)),
+        }),
+        Frame::Heartbeat(Heartbeat::ProbeReply {
+            nonce: u64::MAX,
+            target,
+            alive: true,
+        }),
+        Frame::PeerDiscovery(PeerDiscovery { count: 255 }),
+        Frame::PeerAnnouncement(PeerAnnouncement {
+            records: vec![BoundedBytes::new(record()).unwrap(); limits::RECORDS_MAX]
+                .try_into()
+                .unwrap(),
+        }),
+        Frame::Broadcast(Broadcast {
+            hops: 255,
+            ttl: limits::TTL_MAX,
+            requested: true,
+            envelope: message,
+        }),
+        Frame::Gossip(GossipFrame::Shuffle {
+            origin: hint(),
+            ttl: 255,
+            peers: hints(),
+        }),
+        Frame::Gossip(GossipFrame::Announce {
+            messages: vec![announced; limits::IDS_MAX].try_into().unwrap(),
+        }),
+        Frame::Gossip(GossipFrame::Graft {
+            messages: messages(),
+        }),
+        Frame::Gossip(GossipFrame::Want {
+            messages: messages(),
+        }),
+        Frame::Gossip(GossipFrame::Reconcile {
+            session: u64::MAX,
+            initiator: true,
+            body: BoundedBytes::new(vec![1; limits::RECONCILE_MAX]).unwrap(),
+        }),
+        Frame::CustomData(CustomData {
+            kind: u16::MAX,
+            data: BoundedBytes::new(vec![1; limits::CUSTOM_DATA_MAX]).unwrap(),
+        }),
+        Frame::TrustUpdate(opinion),
+        Frame::TrustedPeersRequest(TrustedPeersRequest {
+            context: 255,
+            count: 255,
+        }),
+        Frame::TrustedPeersResponse(TrustedPeersResponse {
+            recommendations: vec![
+                BoundedBytes::new(Bytes::from(vec![
+                    1;
+                    limits::RECOMMENDATION_MAX
+                ]))
+                .unwrap();
+                limits::RECOMMENDATIONS_MAX
+            ]
+            .try_into()
+            .unwrap(),
+        }),
+    ]
+}

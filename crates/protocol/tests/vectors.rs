@@ -1,0 +1,479 @@
+//! The test vectors of `docs/spec/vectors`: this build writes exactly these bytes and reads them.
+//!
+//! `UPDATE_VECTORS=1 cargo test -p repute-protocol --test vectors` writes the files anew. A change
+//! of an existing vector is a change of the wire, and needs a new version of it.
+
+mod samples;
+
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use repute_base::{Address, codec};
+use repute_identity::{Identity, Ticket};
+use repute_protocol::{
+    AddressRecord, Broadcast, Dot, Envelope, Frame, FrameDecoder, FrameHeader, FrameKind,
+    GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId, Payload, PeerHint,
+    Recommendation, limits,
+};
+use serde_json::{Value, json};
+
+/// Where the vectors are; `None` when this crate is packaged alone, without the repository.
+fn folder() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    (root.join("Cargo.lock").exists() && root.join("docs").exists())
+        .then(|| root.join("docs/spec/vectors"))
+}
+
+/// Compares with the committed file, or writes it when asked to.
+fn check(file: &str, value: &Value) {
+    let Some(folder) = folder() else { return };
+    let path = folder.join(file);
+    let text = format!("{}\n", serde_json::to_string_pretty(value).unwrap());
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let committed: Value = serde_json::from_str(&committed).unwrap();
+    assert!(
+        committed == *value,
+        "{file} differs: see the top of this test"
+    );
+}
+
+fn hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes)
+}
+
+fn unhex(value: &Value) -> Vec<u8> {
+    HEXLOWER.decode(value.as_str().unwrap().as_bytes()).unwrap()
+}
+
+fn addresses(list: &[Address]) -> Value {
+    list.iter().map(Address::to_string).collect()
+}
+
+fn hint(hint: &PeerHint) -> Value {
+    json!({ "id": hint.id.to_string(), "addresses": addresses(&hint.addresses) })
+}
+
+fn hints(list: &[PeerHint]) -> Value {
+    list.iter().map(hint).collect()
+}
+
+fn ids(list: &[MessageId]) -> Value {
+    list.iter().map(MessageId::to_string).collect()
+}
+
+fn identity(of: &Identity) -> Value {
+    let inception = of.inception();
+    json!({
+        "secret_key": hex(of.secret().expose()),
+        "key": hex(inception.key.as_bytes()),
+        "recovery": hex(&inception.recovery),
+        "inception": hex(&codec::encode(inception)),
+        "node_id": of.id().to_string(),
+        "node_id_hex": hex(of.id().as_bytes()),
+    })
+}
+
+fn payload(payload: &Payload) -> Value {
+    match payload {
+        Payload::Message(Message {
+            topic,
+            kind,
+            nth,
+            after,
+            data,
+        }) => json!({
+            "topic": topic.as_str(),
+            "kind": kind,
+            "nth": nth,
+            "after": after.iter().map(|Dot { author, start, nth }| json!({
+                "author": author.to_string(), "start": start, "nth": nth,
+            })).collect::<Value>(),
+            "data": hex(data),
+        }),
+        Payload::AddressRecord(AddressRecord { addresses: list }) => {
+            json!({ "addresses": addresses(list) })
+        }
+        Payload::Recommendation(Recommendation {
+            subject,
+            context,
+            value,
+            expires,
+        }) => json!({
+            "subject": subject.to_string(),
+            "context": context,
+            "value": value,
+            "expires": expires,
+        }),
+        other => panic!("describe {other:?}"),
+    }
+}
+
+fn envelope(envelope: &Envelope) -> Value {
+    let inner = Payload::decode(envelope.kind(), &envelope.payload()).unwrap();
+    json!({
+        "network": hex(envelope.network().as_bytes()),
+        "kind": envelope.kind().number(),
+        "author": envelope.author().to_string(),
+        "seq_start": envelope.seq().start,
+        "seq_counter": envelope.seq().counter,
+        "sent": envelope.sent().as_millis(),
+        "payload": payload(&inner),
+        "payload_hex": hex(&envelope.payload()),
+        "id": envelope.id().to_string(),
+        "id_hex": hex(envelope.id().as_bytes()),
+        "signature": hex(envelope.signature().as_bytes()),
+        "hex": hex(envelope.wire()),
+    })
+}
+
+fn gossip(frame: &GossipFrame) -> Value {
+    match frame {
+        GossipFrame::Join | GossipFrame::Leave | GossipFrame::Prune => json!({}),
+        GossipFrame::ForwardJoin { peer, ttl } => json!({ "peer": hint(peer), "ttl": ttl }),
+        GossipFrame::Neighbor { urgent } => json!({ "urgent": urgent }),
+        GossipFrame::NeighborReply { accepted } => json!({ "accepted": accepted }),
+        GossipFrame::Shuffle { origin, ttl, peers } => {
+            json!({ "origin": hint(origin), "ttl": ttl, "peers": hints(peers) })
+        }
+        GossipFrame::ShuffleReply { peers } => json!({ "peers": hints(peers) }),
+        GossipFrame::Announce { messages } => messages
+            .iter()
+            .map(|one| json!({ "id": one.id.to_string(), "hops": one.hops }))
+            .collect(),
+        GossipFrame::Graft { messages } | GossipFrame::Want { messages } => ids(messages),
+        GossipFrame::Reconcile {
+            session,
+            initiator,
+            body,
+        } => {
+            json!({ "session": session, "initiator": initiator, "body": hex(body) })
+        }
+    }
+}
+
+fn handshake(shake: &Handshake) -> Value {
+    json!({
+        "version_min": shake.version_min,
+        "version_max": shake.version_max,
+        "network": hex(shake.network.as_bytes()),
+        "inception": hex(&codec::encode(&shake.inception)),
+        "capabilities": shake.capabilities.iter().map(|one| one.0).collect::<Value>(),
+        "listen": addresses(&shake.listen),
+        "wall": shake.wall,
+        "agent": shake.agent.as_str(),
+    })
+}
+
+fn heartbeat(beat: &Heartbeat) -> Value {
+    match beat {
+        Heartbeat::Ping { nonce } | Heartbeat::Pong { nonce } => json!({ "nonce": nonce }),
+        Heartbeat::ProbeRequest { nonce, target } => {
+            json!({ "nonce": nonce, "target": target.to_string() })
+        }
+        Heartbeat::ProbeReply {
+            nonce,
+            target,
+            alive,
+        } => {
+            json!({ "nonce": nonce, "target": target.to_string(), "alive": alive })
+        }
+    }
+}
+
+fn fields(frame: &Frame) -> Value {
+    match frame {
+        Frame::Handshake(shake) => handshake(shake),
+        Frame::HandshakeAck(HandshakeAck { observed, peers }) => {
+            json!({ "observed": observed.to_string(), "peers": hints(peers) })
+        }
+        Frame::Disconnect(goodbye) => json!({
+            "reason": goodbye.reason.number(),
+            "retry_ms": goodbye.retry_ms,
+            "detail": goodbye.detail.as_str(),
+        }),
+        Frame::Heartbeat(beat) => heartbeat(beat),
+        Frame::PeerDiscovery(ask) => json!({ "count": ask.count }),
+        Frame::PeerAnnouncement(announced) => announced.records.iter().map(|r| hex(r)).collect(),
+        Frame::Broadcast(Broadcast {
+            hops,
+            ttl,
+            requested,
+            envelope: inner,
+        }) => json!({
+            "hops": hops, "ttl": ttl, "requested": requested, "envelope": envelope(inner),
+        }),
+        Frame::Gossip(frame) => gossip(frame),
+        Frame::CustomData(custom) => json!({ "kind": custom.kind, "data": hex(&custom.data) }),
+        Frame::TrustUpdate(inner) => envelope(inner),
+        Frame::TrustedPeersRequest(ask) => json!({ "context": ask.context, "count": ask.count }),
+        Frame::TrustedPeersResponse(answer) => {
+            answer.recommendations.iter().map(|one| hex(one)).collect()
+        }
+        other => panic!("describe {:?}", other.kind()),
+    }
+}
+
+#[test]
+fn the_vectors_of_identities_and_tickets_hold() {
+    let author = Identity::from_seed(1);
+    let ticket = Ticket {
+        inception: *author.inception(),
+        addresses: vec![samples::v4(), samples::v6()].try_into().unwrap(),
+        expires: samples::SENT,
+    };
+    let networks: Value = ["main", "repute-test-vectors", ""]
+        .into_iter()
+        .map(|name| {
+            let id = repute_protocol::NetworkId::from_name(name);
+            json!({ "name": name, "id": hex(id.as_bytes()) })
+        })
+        .collect();
+    let identities = [1, 2, 3].map(|seed| identity(&Identity::from_seed(seed)));
+    let value = json!({
+        "identities": identities,
+        "networks": networks,
+        "tickets": [{
+            "inception": hex(&codec::encode(author.inception())),
+            "addresses": addresses(&ticket.addresses),
+            "expires": ticket.expires.as_millis(),
+            "text": ticket.to_string(),
+        }],
+    });
+    check("identity.json", &value);
+    assert_eq!(ticket.to_string().parse(), Ok(ticket));
+}
+
+#[test]
+fn the_vectors_of_envelopes_hold() {
+    let author = Identity::from_seed(1);
+    let all: Vec<Value> = samples::payloads()
+        .into_iter()
+        .map(|(name, payload)| {
+            let sealed = samples::seal(&author, &payload);
+            let mut described = envelope(&sealed);
+            described["name"] = json!(name);
+            let hop = Envelope::decode(unhex(&described["hex"]).into()).unwrap();
+            assert_eq!(hop.verify().unwrap().id(), sealed.id());
+            described
+        })
+        .collect();
+    let domain = hex(b"repute envelope v1\0");
+    check(
+        "envelopes.json",
+        &json!({ "signature_domain": domain, "envelopes": all }),
+    );
+}
+
+#[test]
+fn the_vectors_of_frames_hold() {
+    let all: Vec<Value> = samples::frames()
+        .into_iter()
+        .map(|(name, frame)| {
+            let wire = frame.encode();
+            let mut decoder = FrameDecoder::new();
+            decoder.push(wire.clone());
+            let raw = decoder.next().unwrap().unwrap();
+            assert_eq!(raw.decode().unwrap().unwrap().encode(), wire);
+            let (kind, number) = (frame.kind().name(), frame.kind().number());
+            json!({
+                "name": name,
+                "kind": kind,
+                "number": number,
+                "fields": fields(&frame),
+                "hex": hex(&wire),
+            })
+        })
+        .collect();
+    check("frames.json", &json!({ "frames": all }));
+}
+
+#[test]
+fn the_vectors_of_numbers_hold() {
+    let numbers = [
+        0,
+        1,
+        250,
+        251,
+        252,
+        65_535,
+        65_536,
+        u64::from(u32::MAX),
+        1 << 32,
+        u64::MAX,
+    ];
+    let varints: Value = numbers
+        .into_iter()
+        .map(|number| {
+            let bytes = codec::encode(&number);
+            assert_eq!(codec::decode(&bytes), Ok(number));
+            json!({ "number": number.to_string(), "hex": hex(&bytes) })
+        })
+        .collect();
+    let limits: Value = FrameKind::ALL
+        .into_iter()
+        .map(|kind| {
+            json!({ "kind": kind.name(), "number": kind.number(), "body_max": kind.body_max() })
+        })
+        .collect();
+    check(
+        "numbers.json",
+        &json!({ "varints": varints, "frame_kinds": limits }),
+    );
+}
+
+/// Bodies that every implementation must refuse, and why.
+fn refused() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
+    let body = |name: &str| {
+        let frames = samples::frames();
+        let (_, frame) = frames.iter().find(|(known, _)| *known == name).unwrap();
+        frame.encode()[FrameHeader::LEN..].to_vec()
+    };
+    let edited = |name: &str, at: usize, byte: u8| {
+        let mut bytes = body(name);
+        bytes[at] = byte;
+        bytes
+    };
+    let mapped = [
+        &[6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255][..],
+        &[10, 0, 0, 1, 17, 81, 0],
+    ]
+    .concat();
+    let goodbye = |detail: &[u8]| [&[0, 0][..], detail].concat();
+    let tag_at = body("broadcast").len() - 65;
+    vec![
+        ("empty body", FrameKind::Heartbeat, vec![]),
+        (
+            "a number in more bytes than it needs",
+            FrameKind::Heartbeat,
+            vec![0, 251, 7, 0],
+        ),
+        (
+            "a byte after the end",
+            FrameKind::PeerDiscovery,
+            vec![16, 0],
+        ),
+        ("a missing byte", FrameKind::TrustedPeersRequest, vec![1]),
+        ("an unknown variant", FrameKind::Heartbeat, vec![4, 0]),
+        (
+            "a boolean that is neither 0 nor 1",
+            FrameKind::Gossip,
+            vec![2, 2],
+        ),
+        (
+            "an unknown address family",
+            FrameKind::HandshakeAck,
+            edited("handshake-ack", 0, 5),
+        ),
+        (
+            "an IPv4-mapped IPv6 address",
+            FrameKind::HandshakeAck,
+            mapped,
+        ),
+        (
+            "text that is not UTF-8",
+            FrameKind::Disconnect,
+            goodbye(&[1, 0xff]),
+        ),
+        (
+            "text longer than its limit",
+            FrameKind::Disconnect,
+            goodbye(&[&[129][..], &[97; 129]].concat()),
+        ),
+        (
+            "a list longer than its limit",
+            FrameKind::Gossip,
+            [&[8, 251, 1, 1][..], &[1; 257 * 32]].concat(),
+        ),
+        (
+            "a length that claims 2^62",
+            FrameKind::CustomData,
+            vec![0, 253, 0, 0, 0, 0, 0, 0, 0, 64],
+        ),
+        ("a weak public key", FrameKind::Handshake, {
+            let mut bytes = body("handshake");
+            bytes[11..43].fill(0);
+            bytes
+        }),
+        (
+            "a requested flag that is neither 0 nor 1",
+            FrameKind::Broadcast,
+            edited("broadcast", 2, 2),
+        ),
+        (
+            "an unknown envelope version",
+            FrameKind::Broadcast,
+            edited("broadcast", 3, 2),
+        ),
+        (
+            "an unknown author proof",
+            FrameKind::Broadcast,
+            edited("broadcast", 13, 1),
+        ),
+        (
+            "an unknown authenticator",
+            FrameKind::Broadcast,
+            edited("broadcast", tag_at, 1),
+        ),
+        (
+            "a trust update that is no recommendation",
+            FrameKind::TrustUpdate,
+            {
+                samples::seal(&Identity::from_seed(1), &samples::address_record())
+                    .wire()
+                    .to_vec()
+            },
+        ),
+    ]
+}
+
+#[test]
+fn the_vectors_of_what_is_refused_hold() {
+    let bodies: Value = refused()
+        .into_iter()
+        .map(|(why, kind, bytes)| {
+            let hex = hex(&bytes);
+            assert!(Frame::decode(kind, bytes.into()).is_err(), "{why}");
+            json!({ "why": why, "kind": kind.name(), "number": kind.number(), "body": hex })
+        })
+        .collect();
+    let author = Identity::from_seed(1);
+    let forged: Value = ["signature", "payload", "hash of the recovery key"]
+        .into_iter()
+        .map(|what| {
+            let mut wire = samples::seal(&author, &samples::message(b"rain"))
+                .wire()
+                .to_vec();
+            let end = wire.len();
+            wire[match what {
+                "signature" => end - 1,
+                "payload" => end - 66,
+                _ => 43,
+            }] ^= 1;
+            let hex = hex(&wire);
+            assert!(
+                Envelope::decode(wire.into()).unwrap().verify().is_err(),
+                "{what}"
+            );
+            json!({ "why": format!("a changed {what}"), "hex": hex })
+        })
+        .collect();
+    let headers: Value = FrameKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let len = u32::try_from(kind.body_max() + 2).unwrap();
+            let head = [&len.to_be_bytes()[..], &[kind.number()]].concat();
+            assert!(FrameHeader::parse(head[..].try_into().unwrap()).is_err());
+            json!({ "kind": kind.name(), "hex": hex(&head) })
+        })
+        .collect();
+    check(
+        "refused.json",
+        &json!({ "bodies": bodies, "forged_envelopes": forged, "oversized_headers": headers }),
+    );
+    assert!(limits::TTL_MAX < 255);
+}
