@@ -54,7 +54,7 @@ impl Default for Config {
             min_trust: Fixed::ratio(3, 10),
             probe_period: Duration::from_secs(1),
             indirect_probes: 3,
-            suspicion_periods: 3,
+            suspicion_periods: 5,
             feeler_interval: Duration::from_secs(120),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(600),

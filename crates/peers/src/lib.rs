@@ -3,11 +3,18 @@
 
 extern crate alloc;
 
+mod admission;
+mod book;
 mod config;
+mod detector;
+mod dialling;
+mod discovery;
 mod engine;
 mod input;
 mod limits;
+mod link;
 mod output;
+mod reach;
 mod stored;
 mod view;
 

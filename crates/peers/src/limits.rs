@@ -1,5 +1,7 @@
 use core::time::Duration;
 
+use crate::{Config, ConfigError};
+
 /// Bounds: what keeps a hostile network from growing this engine. Not policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -49,6 +51,20 @@ impl Limits {
     pub const LINKS_MAX: usize = 1_024;
     /// Addresses kept of one peer, best first, so that an entry stays under 400 bytes.
     pub const ADDRESSES_KEPT: usize = 4;
+
+    /// Checks the bounds against a policy: whoever has a link or a dial has a place in the book.
+    pub(crate) fn validate(&self, config: &Config) -> Result<(), ConfigError> {
+        let least = config.max_peers + self.dials_max + self.anchors_max + 1;
+        if self.book_max < least {
+            return Err(ConfigError::OutOfRange {
+                name: "book_max",
+                value: self.book_max as u64,
+                low: least as u64,
+                high: u64::MAX,
+            });
+        }
+        Ok(())
+    }
 }
 
 impl Default for Limits {
