@@ -1,0 +1,204 @@
+//! The one report of every task that measures or judges: a table, or with `--json` one object.
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// What was measured, row by row, and whether all of it is within its bars.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Report {
+    name: String,
+    #[serde(flatten)]
+    count: Count,
+    rows: Vec<Row>,
+    ok: bool,
+}
+
+/// How often the thing was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Count {
+    Seeds(u64),
+    Runs(u64),
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Row {
+    what: String,
+    value: f64,
+    unit: String,
+    bar: Option<String>,
+    pass: bool,
+    #[serde(flatten)]
+    against: Option<Against>,
+}
+
+/// The same measured with a peer, in interleaved runs: this one's figure divided by the peer's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Against {
+    peer: String,
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Row {
+    /// A figure that nothing is asked of.
+    pub(crate) fn plain(what: &str, value: f64, unit: &str) -> Self {
+        Self {
+            what: what.into(),
+            value,
+            unit: unit.into(),
+            bar: None,
+            pass: value.is_finite(),
+            against: None,
+        }
+    }
+
+    /// A figure that may not be above `bar`.
+    pub(crate) fn at_most(what: &str, value: f64, unit: &str, bar: f64) -> Self {
+        Self::judged(what, value, unit, format!("<= {bar}"), value <= bar)
+    }
+
+    /// A figure that may not be below `bar`.
+    pub(crate) fn at_least(what: &str, value: f64, unit: &str, bar: f64) -> Self {
+        Self::judged(what, value, unit, format!(">= {bar}"), value >= bar)
+    }
+
+    /// A figure that must be `bar`.
+    pub(crate) fn exactly(what: &str, value: f64, unit: &str, bar: f64) -> Self {
+        Self::judged(
+            what,
+            value,
+            unit,
+            format!("== {bar}"),
+            (value - bar).abs() < f64::EPSILON,
+        )
+    }
+
+    fn judged(what: &str, value: f64, unit: &str, bar: String, pass: bool) -> Self {
+        Self {
+            bar: Some(bar),
+            pass,
+            ..Self::plain(what, value, unit)
+        }
+    }
+
+    /// With the ratios to a peer's figure, one for each interleaved run.
+    #[must_use]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the benches against peers use it")
+    )]
+    pub(crate) fn against(mut self, peer: &str, ratios: &[f64]) -> Self {
+        let mut sorted = ratios.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        if let (Some(min), Some(median), Some(max)) =
+            (sorted.first(), sorted.get(sorted.len() / 2), sorted.last())
+        {
+            let peer = peer.into();
+            self.against = Some(Against {
+                peer,
+                median: *median,
+                min: *min,
+                max: *max,
+            });
+        }
+        self
+    }
+}
+
+impl Report {
+    /// A report over its rows; `ok` when every one passes and there is at least one.
+    pub(crate) fn new(name: &str, count: Count, rows: Vec<Row>) -> Self {
+        let ok = !rows.is_empty() && rows.iter().all(|row| row.pass);
+        Self {
+            name: name.into(),
+            count,
+            rows,
+            ok,
+        }
+    }
+
+    /// Prints the report on stdout and says whether all is well.
+    pub(crate) fn finish(&self, json: bool) -> Result<bool> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+        } else {
+            print!("{}", self.table());
+        }
+        Ok(self.ok)
+    }
+
+    fn table(&self) -> String {
+        let (count, what) = match self.count {
+            Count::Seeds(count) => (count, "seeds"),
+            Count::Runs(count) => (count, "runs"),
+        };
+        let width = self
+            .rows
+            .iter()
+            .map(|row| row.what.chars().count())
+            .max()
+            .unwrap_or(0);
+        let mut text = format!("{} ({count} {what})\n", self.name);
+        for row in &self.rows {
+            let value = format!("{:.3}", row.value);
+            let value = value.trim_end_matches('0').trim_end_matches('.');
+            let mut line = format!(
+                "  {} {:width$}  {value:>12} {:<8} {}",
+                if row.pass { "ok  " } else { "FAIL" },
+                row.what,
+                row.unit,
+                row.bar.as_deref().unwrap_or(""),
+            );
+            if let Some(Against {
+                peer,
+                median,
+                min,
+                max,
+            }) = &row.against
+            {
+                line += &format!("  {median:.2} x {peer} ({min:.2} to {max:.2})");
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text + if self.ok { "ok\n" } else { "NOT ok\n" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_the_fields_that_readers_rely_on() {
+        let rows = vec![
+            Row::at_most("redundancy", 0.05, "copies", 0.1),
+            Row::plain("reach", 1.0, "share"),
+            Row::plain("speed", 10.0, "1/s").against("other", &[1.5, 0.5, 1.0]),
+        ];
+        let json = serde_json::to_value(Report::new("broadcast", Count::Seeds(20), rows)).unwrap();
+        let expected = serde_json::json!({
+            "name": "broadcast", "seeds": 20, "ok": true, "rows": [
+                { "what": "redundancy", "value": 0.05, "unit": "copies", "bar": "<= 0.1", "pass": true },
+                { "what": "reach", "value": 1.0, "unit": "share", "bar": null, "pass": true },
+                { "what": "speed", "value": 10.0, "unit": "1/s", "bar": null, "pass": true,
+                  "peer": "other", "median": 1.0, "min": 0.5, "max": 1.5 },
+            ],
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn one_missed_bar_or_no_row_at_all_is_not_ok() {
+        let rows = vec![
+            Row::at_least("a", 1.0, "x", 2.0),
+            Row::exactly("b", 0.0, "x", 0.0),
+        ];
+        assert!(!Report::new("x", Count::Runs(1), rows).ok);
+        assert!(!Report::new("x", Count::Runs(1), Vec::new()).ok);
+        assert!(!Report::new("x", Count::Runs(1), vec![Row::plain("a", f64::NAN, "")]).ok);
+    }
+}

@@ -1,0 +1,55 @@
+//! Scenarios over real processes of the built binary: few, slow, and what nothing else replaces.
+
+use anyhow::{Result, bail};
+use clap::Args as ClapArgs;
+
+use crate::report::{Count, Report, Row};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// `list`, `all`, or the name of one.
+    name: String,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// A story with processes, told in rows.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) run: fn() -> Result<Vec<Row>>,
+}
+
+const SCENARIOS: &[Scenario] = &[];
+
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    if args.name == "list" {
+        SCENARIOS
+            .iter()
+            .for_each(|one| println!("{:24} {}", one.name, one.about));
+        return Ok(true);
+    }
+    let chosen: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|one| args.name == "all" || args.name == one.name)
+        .collect();
+    if chosen.is_empty() {
+        bail!(
+            "there is no scenario {:?}; cargo xtask scenario list names them",
+            args.name
+        );
+    }
+    let mut rows = Vec::new();
+    for scenario in &chosen {
+        eprintln!("== {}", scenario.name);
+        match (scenario.run)() {
+            Ok(more) => rows.extend(more),
+            Err(error) => {
+                eprintln!("{}: {error:#}", scenario.name);
+                rows.push(Row::exactly(scenario.name, 0.0, "finished", 1.0));
+            }
+        }
+    }
+    Report::new("scenario", Count::Runs(chosen.len() as u64), rows).finish(args.json)
+}
