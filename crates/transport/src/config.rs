@@ -115,7 +115,11 @@ impl Config {
             ("links_max", self.links_max as u64, 65_536),
             ("udp_payload_max", u64::from(self.udp_payload_max), 65_527),
             // A frame of the largest kind must fit, and a semaphore counts no further.
-            ("inbox_bytes_max", u64::from(self.inbox_bytes_max), u64::from(u32::MAX >> 3)),
+            (
+                "inbox_bytes_max",
+                u64::from(self.inbox_bytes_max),
+                u64::from(u32::MAX >> 3),
+            ),
         ];
         for (name, value, max) in rows {
             if value > max {
@@ -187,6 +191,8 @@ impl fmt::Debug for HandshakeTemplate {
 }
 
 fn system_wall() -> Wall {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Wall::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

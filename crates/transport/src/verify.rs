@@ -79,7 +79,10 @@ impl Batch {
     /// `entropy` must be unpredictable to the authors. This takes about 15 µs of a core for each
     /// envelope.
     pub fn check(self, entropy: [u8; 32]) -> Vec<(NodeId, Result<Verified<Envelope>, Envelope>)> {
-        self.senders.into_iter().zip(verify_all(self.envelopes, entropy)).collect()
+        self.senders
+            .into_iter()
+            .zip(verify_all(self.envelopes, entropy))
+            .collect()
     }
 }
 
@@ -164,10 +167,17 @@ impl VerifyQueue {
         self.pardon(now);
         let suspects_first = self.suspects_next;
         self.suspects_next = !suspects_first;
-        let mut batch =
-            if suspects_first { self.take_suspects(now) } else { self.take_unsuspected() };
+        let mut batch = if suspects_first {
+            self.take_suspects(now)
+        } else {
+            self.take_unsuspected()
+        };
         if batch.is_empty() {
-            batch = if suspects_first { self.take_unsuspected() } else { self.take_suspects(now) };
+            batch = if suspects_first {
+                self.take_unsuspected()
+            } else {
+                self.take_suspects(now)
+            };
         }
         batch
     }
@@ -183,8 +193,13 @@ impl VerifyQueue {
         }
         if self.suspects.len() >= self.limits.suspects_max {
             // A suspect with something waiting keeps its place in the turns.
-            let idle = self.suspects.iter().filter(|(peer, _)| !self.lanes.contains_key(peer));
-            let oldest = idle.min_by_key(|(_, suspicion)| suspicion.since).map(|(peer, _)| *peer);
+            let idle = self
+                .suspects
+                .iter()
+                .filter(|(peer, _)| !self.lanes.contains_key(peer));
+            let oldest = idle
+                .min_by_key(|(_, suspicion)| suspicion.since)
+                .map(|(peer, _)| *peer);
             if let Some(peer) = oldest {
                 self.suspects.remove(&peer);
             }
@@ -192,7 +207,10 @@ impl VerifyQueue {
         let rate = self.limits.suspect_rate;
         // No burst beyond a batch: the rate shall hold over short times too.
         let burst = rate.min(self.limits.batch_max as u64).max(1);
-        let suspicion = Suspicion { since: now, budget: TokenBucket::new(rate, burst, now) };
+        let suspicion = Suspicion {
+            since: now,
+            budget: TokenBucket::new(rate, burst, now),
+        };
         self.suspects.insert(from, suspicion);
         if self.lanes.contains_key(&from) {
             self.turns.retain(|peer| *peer != from);
@@ -220,7 +238,11 @@ impl VerifyQueue {
         let suspects = &mut self.suspects;
         self.suspect_turns
             .iter()
-            .filter_map(|peer| suspects.get_mut(peer).map(|suspicion| suspicion.budget.wait(now, 1)))
+            .filter_map(|peer| {
+                suspects
+                    .get_mut(peer)
+                    .map(|suspicion| suspicion.budget.wait(now, 1))
+            })
             .min()
     }
 
@@ -264,7 +286,9 @@ impl VerifyQueue {
     fn take_unsuspected(&mut self) -> Batch {
         let mut batch = Batch::default();
         while batch.len() < self.limits.batch_max {
-            let Some(peer) = self.turns.pop_front() else { break };
+            let Some(peer) = self.turns.pop_front() else {
+                break;
+            };
             if self.take_one(peer, &mut batch) {
                 self.turns.push_back(peer);
             }
@@ -277,7 +301,9 @@ impl VerifyQueue {
         // Each round asks every waiting suspect once; the rest ends when nobody may any more.
         let mut refused = 0;
         while batch.len() < self.limits.batch_max && refused < self.suspect_turns.len() {
-            let Some(peer) = self.suspect_turns.pop_front() else { break };
+            let Some(peer) = self.suspect_turns.pop_front() else {
+                break;
+            };
             let allowed = self
                 .suspects
                 .get_mut(&peer)
@@ -297,7 +323,9 @@ impl VerifyQueue {
 
     /// Moves the first envelope of a lane into the batch; whether more are waiting there.
     fn take_one(&mut self, peer: NodeId, batch: &mut Batch) -> bool {
-        let Some(lane) = self.lanes.get_mut(&peer) else { return false };
+        let Some(lane) = self.lanes.get_mut(&peer) else {
+            return false;
+        };
         if let Some(envelope) = lane.waiting.pop_front() {
             let size = envelope.wire().len();
             lane.bytes = lane.bytes.saturating_sub(size);
