@@ -81,19 +81,49 @@ impl Config {
             ("fanout", u64::from(self.fanout), 1, 32),
             ("ttl", u64::from(self.ttl), 1, u64::from(TTL_MAX)),
             ("interval in ms", ms(self.interval), 1, 10_000),
-            ("anti-entropy interval in ms", ms(self.anti_entropy_interval), 1_000, 3_600_000),
-            ("shuffle interval in ms", ms(self.shuffle_interval), 1_000, 3_600_000),
+            (
+                "anti-entropy interval in ms",
+                ms(self.anti_entropy_interval),
+                1_000,
+                3_600_000,
+            ),
+            (
+                "shuffle interval in ms",
+                ms(self.shuffle_interval),
+                1_000,
+                3_600_000,
+            ),
             ("passive view size", u64::from(self.passive_size), 5, 256),
             ("active walk", u64::from(self.active_walk), 1, 16),
-            ("passive walk", u64::from(self.passive_walk), 0, u64::from(self.active_walk)),
+            (
+                "passive walk",
+                u64::from(self.passive_walk),
+                0,
+                u64::from(self.active_walk),
+            ),
             ("number of peers in a shuffle", shuffle, 0, 16),
             ("optimize threshold", u64::from(self.optimize_hops), 1, 32),
-            ("retention in ms", ms(self.retention), 60_000.min(future), 86_400_000),
-            ("persist interval in ms", ms(self.persist_interval), 10, 60_000),
+            (
+                "retention in ms",
+                ms(self.retention),
+                60_000.min(future),
+                86_400_000,
+            ),
+            (
+                "persist interval in ms",
+                ms(self.persist_interval),
+                10,
+                60_000,
+            ),
             ("hold-back in ms", ms(self.hold_back), 10, 600_000),
         ] {
             if value < min || value > max {
-                return Err(ConfigError::OutOfRange { name, value, min, max });
+                return Err(ConfigError::OutOfRange {
+                    name,
+                    value,
+                    min,
+                    max,
+                });
             }
         }
         Ok(())

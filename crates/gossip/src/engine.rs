@@ -1,19 +1,62 @@
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
 
+use bytes::Bytes;
 use repute_base::{Machine, Mono, Rng, Timestamp};
 use repute_identity::NodeId;
-use repute_protocol::NetworkId;
+use repute_protocol::{Frame, FromPeer, GossipFrame, MessageId, Misbehaviour, NetworkId};
 
-use crate::{Config, ConfigError, Input, Limits, Output, SeenAuthor, Stats};
+use crate::{
+    Config, ConfigError, Event, Input, Limits, Output, SeenAuthor, Stats,
+    archive::Archive,
+    hash::{Keyed, Table},
+    link::{Full, Link},
+    membership::Passive,
+    pending::Waiting,
+    reconcile::Reconciler,
+    repair::{Missing, Patience},
+    seen::Authors,
+    topics::Topics,
+};
+
+/// Between two rounds of clean-up, scoring and filling of the active view.
+const MAINTENANCE_MS: u64 = 1_000;
+/// A link that exceeds its budget is blamed once in this time.
+const BLAME_PAUSE_MS: u64 = 10_000;
 
 /// The gossip engine: HyParView membership and Plumtree broadcast as one machine.
 #[derive(Debug)]
 pub struct Gossip {
-    config: Config,
-    limits: Limits,
-    me: NodeId,
-    network: NetworkId,
-    rng: Rng,
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) me: NodeId,
+    pub(crate) network: NetworkId,
+    pub(crate) rng: Rng,
+    pub(crate) now: Timestamp,
+    pub(crate) links: BTreeMap<NodeId, Link>,
+    /// The active view, sorted.
+    pub(crate) active: Vec<NodeId>,
+    pub(crate) active_changed: bool,
+    pub(crate) passive: Passive,
+    pub(crate) archive: Archive,
+    pub(crate) authors: Authors,
+    pub(crate) pending: Table<MessageId, Waiting>,
+    pub(crate) pending_bytes: usize,
+    pub(crate) missing: Table<MessageId, Missing>,
+    pub(crate) missing_due: BTreeSet<(Mono, MessageId)>,
+    pub(crate) patience: Patience,
+    pub(crate) reconciler: Reconciler,
+    pub(crate) topics: Topics,
+    pub(crate) signing: BTreeSet<u64>,
+    pub(crate) stats: Stats,
+    traffic: bool,
+    said_ready: bool,
+    flush_at: Option<Mono>,
+    persist_at: Option<Mono>,
+    maintain_at: Option<Mono>,
+    shuffle_at: Mono,
     outputs: VecDeque<Output>,
 }
 
@@ -27,30 +70,292 @@ impl Gossip {
         limits: Limits,
         me: NodeId,
         network: NetworkId,
-        rng: Rng,
+        mut rng: Rng,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        Ok(Self { config, limits, me, network, rng, outputs: VecDeque::new() })
+        let keyed = Keyed::new(&mut rng);
+        Ok(Self {
+            archive: Archive::new(&limits, keyed.clone()),
+            authors: Authors::new(&limits, keyed.clone()),
+            pending: Table::with_hasher(keyed.clone()),
+            missing: Table::with_hasher(keyed),
+            topics: Topics::new(&limits, me),
+            passive: Passive::new(usize::from(config.passive_size)),
+            config,
+            limits,
+            me,
+            network,
+            rng,
+            now: Timestamp::default(),
+            links: BTreeMap::new(),
+            active: Vec::new(),
+            active_changed: false,
+            pending_bytes: 0,
+            missing_due: BTreeSet::new(),
+            patience: Patience::default(),
+            reconciler: Reconciler::default(),
+            signing: BTreeSet::new(),
+            stats: Stats::default(),
+            traffic: false,
+            said_ready: true,
+            flush_at: None,
+            persist_at: None,
+            maintain_at: None,
+            shuffle_at: Mono::ZERO,
+            outputs: VecDeque::new(),
+        })
     }
 
     /// Takes back a row that an earlier run persisted. Call before the first input.
     pub fn restore_seen(&mut self, seen: SeenAuthor) {
-        let _ = seen;
+        self.authors.restore(seen);
     }
 
-    /// Whether another publish is accepted now.
+    /// Whether another publish is accepted now: not too many wait for their signature, and not
+    /// all links that would carry it are congested.
     pub fn is_ready(&self) -> bool {
-        true
+        if self.signing.len() >= self.limits.signing_max {
+            return false;
+        }
+        let mut eager = self
+            .active
+            .iter()
+            .filter_map(|peer| self.links.get(peer))
+            .filter(|link| link.eager)
+            .peekable();
+        eager.peek().is_none() || eager.any(|link| !link.is_congested(&self.limits))
+    }
+
+    /// Whether the shell should pause reading broadcasts from this peer until fewer messages wait
+    /// for their signature check. Reading on loses nothing for good, but costs a second transfer.
+    pub fn is_saturated(&self, peer: NodeId) -> bool {
+        let half = |max: usize| max / 2;
+        self.pending.len() >= half(self.limits.pending_max)
+            || self.pending_bytes >= half(self.limits.pending_bytes_max)
+            || self
+                .links
+                .get(&peer)
+                .is_some_and(|link| link.pending >= half(self.limits.pending_per_link_max))
     }
 
     /// The active view, sorted.
     pub fn active_view(&self) -> Vec<NodeId> {
-        Vec::new()
+        self.active.clone()
+    }
+
+    /// The link score of a peer in thousandths of a point, if it is linked.
+    pub fn link_score(&self, peer: NodeId) -> Option<i64> {
+        self.links.get(&peer).map(|link| link.score.total())
     }
 
     /// Counters and sizes.
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let eager = |peer: &&NodeId| self.links.get(*peer).is_some_and(|link| link.eager);
+        Stats {
+            active: self.active.len(),
+            eager: self.active.iter().filter(eager).count(),
+            passive: self.passive.len(),
+            retained: self.archive.retained_len(),
+            retained_bytes: self.archive.retained_bytes(),
+            ids: self.archive.len(),
+            pending: self.pending.len(),
+            missing: self.missing.len(),
+            held: self.topics.held_len(),
+            ..self.stats
+        }
+    }
+
+    pub(crate) fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn accuse(&mut self, peer: NodeId, kind: Misbehaviour) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.score.invalid();
+        }
+        self.emit(Output::Misbehaviour { peer, kind });
+    }
+
+    /// Something new came in: the second that runs had traffic.
+    pub(crate) const fn saw_traffic(&mut self) {
+        self.traffic = true;
+    }
+
+    /// Writes a frame to a link, or queues it. False when the queue is full.
+    pub(crate) fn send_bytes(&mut self, peer: NodeId, frame: &Bytes) -> bool {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return false;
+        };
+        match link.offer(frame, &self.limits) {
+            Ok(Some(frame)) => self.emit(Output::Send { peer, frame }),
+            Ok(None) => {}
+            Err(Full) => return false,
+        }
+        true
+    }
+
+    /// Sends a control frame; counts it when the link has no room.
+    pub(crate) fn send_control(&mut self, peer: NodeId, frame: GossipFrame) {
+        let frame = Frame::Gossip(frame).encode();
+        if !self.send_bytes(peer, &frame) {
+            self.stats.announcements_dropped += 1;
+        }
+    }
+
+    /// Announcements go out within the interval.
+    pub(crate) fn schedule_flush(&mut self) {
+        self.flush_at
+            .get_or_insert(self.now.mono + self.config.interval);
+    }
+
+    pub(crate) fn schedule_persist(&mut self) {
+        self.persist_at
+            .get_or_insert(self.now.mono + self.config.persist_interval);
+    }
+
+    fn on_frame(&mut self, frame: FromPeer<Frame>) {
+        let peer = frame.peer();
+        let now = self.now.mono;
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        let within = match frame.value() {
+            Frame::Broadcast(_) => link.frames.take(now, 1),
+            Frame::Gossip(_) => link.control.take(now, 1),
+            _ => return,
+        };
+        if !within {
+            self.stats.dropped_by_link += 1;
+            if link.blamed_until <= now {
+                link.blamed_until = now + core::time::Duration::from_millis(BLAME_PAUSE_MS);
+                self.emit(Output::Misbehaviour {
+                    peer,
+                    kind: Misbehaviour::BudgetExceeded,
+                });
+            }
+            return;
+        }
+        match frame.into_value() {
+            Frame::Broadcast(broadcast) => self.on_broadcast(peer, broadcast),
+            Frame::Gossip(control) => self.on_control(peer, control),
+            _ => {}
+        }
+    }
+
+    fn on_control(&mut self, peer: NodeId, frame: GossipFrame) {
+        match frame {
+            GossipFrame::Join => self.on_join(peer),
+            GossipFrame::ForwardJoin { peer: subject, ttl } => {
+                self.on_forward_join(peer, subject, ttl);
+            }
+            GossipFrame::Neighbor { urgent } => self.on_neighbor(peer, urgent),
+            GossipFrame::NeighborReply { accepted } => self.on_neighbor_reply(peer, accepted),
+            GossipFrame::Shuffle { origin, ttl, peers } => {
+                self.on_shuffle(peer, origin, ttl, peers);
+            }
+            GossipFrame::ShuffleReply { peers } => self.on_shuffle_reply(peers),
+            GossipFrame::Leave => self.on_leave(peer),
+            GossipFrame::Announce { messages } => self.on_announce(peer, messages),
+            GossipFrame::Graft { messages } => self.on_graft(peer, messages),
+            GossipFrame::Prune => self.on_prune(peer),
+            GossipFrame::Reconcile {
+                session,
+                initiator,
+                body,
+            } => {
+                self.on_reconcile(peer, session, initiator, &body);
+            }
+            GossipFrame::Want { messages } => self.on_want(peer, messages),
+        }
+    }
+
+    fn on_drained(&mut self, peer: NodeId, bytes: usize) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.outstanding = link.outstanding.saturating_sub(bytes);
+        self.pump(peer);
+    }
+
+    /// Lets flow to a link what its credit allows: queued frames, then what it asked for, then
+    /// announcements.
+    pub(crate) fn pump(&mut self, peer: NodeId) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        while let Some(frame) = link.next_queued(&self.limits) {
+            self.outputs.push_back(Output::Send { peer, frame });
+        }
+        self.serve(peer);
+        let waiting = self
+            .links
+            .get(&peer)
+            .is_some_and(|link| !link.announce.is_empty() && !link.is_congested(&self.limits));
+        if waiting {
+            self.schedule_flush();
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let now = self.now.mono;
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.flush_announcements();
+        }
+        self.chase_missing();
+        if self.persist_at.is_some_and(|at| at <= now) {
+            self.persist_at = None;
+            let rows = self
+                .authors
+                .take_dirty(self.limits.persist_batch_max.max(1));
+            if !rows.is_empty() {
+                self.emit(Output::Persist { rows });
+            }
+            if self.authors.is_dirty() {
+                self.schedule_persist();
+            }
+        }
+        let late = self.topics.overdue(now);
+        self.deliver_all(late);
+        if self.maintain_at.is_some_and(|at| at <= now) {
+            self.maintain_at = None;
+            self.maintain();
+        }
+    }
+
+    fn maintain(&mut self) {
+        let now = self.now.mono;
+        for (author, seq) in self.archive.expire(now, self.config.retention) {
+            self.authors.forget_id(&author, seq);
+        }
+        let traffic = core::mem::take(&mut self.traffic);
+        for link in self.links.values_mut() {
+            link.score.second(traffic);
+        }
+        self.drop_hopeless();
+        self.fill_active();
+        if now >= self.shuffle_at {
+            self.shuffle_at = now + self.rng.jitter(self.config.shuffle_interval, 20);
+            self.shuffle();
+        }
+        self.maintain_fetches();
+        self.maintain_reconciliation();
+    }
+
+    fn settle(&mut self) {
+        if self.maintain_at.is_none() && (!self.links.is_empty() || self.archive.len() > 0) {
+            let pause = core::time::Duration::from_millis(MAINTENANCE_MS);
+            self.maintain_at = Some(self.now.mono + self.rng.jitter(pause, 10));
+        }
+        if core::mem::take(&mut self.active_changed) {
+            let peers = self.active.clone();
+            self.emit(Output::Active { peers });
+        }
+        let ready = self.is_ready();
+        if ready && !self.said_ready {
+            self.emit(Output::Event(Event::Ready));
+        }
+        self.said_ready = ready;
     }
 }
 
@@ -58,13 +363,59 @@ impl Machine for Gossip {
     type Input = Input;
     type Output = Output;
 
-    fn handle(&mut self, _now: Timestamp, _input: Input) {}
+    fn handle(&mut self, now: Timestamp, input: Input) {
+        // Timers never run backwards; validity windows follow the wall clock wherever it goes.
+        self.now = Timestamp {
+            mono: self.now.mono.max(now.mono),
+            wall: now.wall,
+        };
+        match input {
+            Input::PeerUp { peer, addresses } => self.on_peer_up(peer, addresses),
+            Input::PeerDown { peer } => self.on_peer_down(peer),
+            Input::Frame(frame) => self.on_frame(frame),
+            Input::Verified { from, envelope } => self.on_verified(from, envelope),
+            Input::Forged { from, envelope } => self.on_forged(from, &envelope),
+            Input::Publish {
+                topic,
+                kind,
+                data,
+                causal,
+                token,
+            } => {
+                self.on_publish(topic, kind, data, causal, token);
+            }
+            Input::Signed { envelope, token } => self.on_signed(envelope, token),
+            Input::Subscribe { topic, causal } => {
+                let released = self.topics.subscribe(topic, causal);
+                self.deliver_all(released);
+            }
+            Input::Unsubscribe { topic } => self.topics.unsubscribe(&topic),
+            Input::Trust {
+                peer,
+                trust,
+                distrusted,
+            } => self.on_trust(peer, trust, distrusted),
+            Input::LinkQueue { peer, bytes } => self.on_drained(peer, bytes),
+            Input::Tick => self.on_tick(),
+        }
+        self.settle();
+    }
 
     fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        None
+        let missing = self.missing_due.first().map(|(at, _)| *at);
+        [
+            self.flush_at,
+            self.persist_at,
+            self.maintain_at,
+            missing,
+            self.topics.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }

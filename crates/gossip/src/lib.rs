@@ -5,14 +5,24 @@
 
 extern crate alloc;
 
+mod archive;
+mod broadcast;
 mod config;
 mod engine;
 mod error;
+mod hash;
 mod input;
 mod limits;
+mod link;
+mod membership;
 mod output;
+mod pending;
+mod reconcile;
+mod repair;
+mod score;
 mod seen;
 mod stats;
+mod topics;
 
 pub use config::Config;
 pub use engine::Gossip;

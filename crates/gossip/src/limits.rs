@@ -16,6 +16,8 @@ pub struct Limits {
     pub persist_batch_max: usize,
     /// Messages waiting for their signature check, all links together.
     pub pending_max: usize,
+    /// Bytes of these.
+    pub pending_bytes_max: usize,
     /// Messages waiting for their signature check that one link brought first.
     pub pending_per_link_max: usize,
     /// Copies with different signatures kept of one message while the first is checked.
@@ -26,7 +28,8 @@ pub struct Limits {
     pub holders_max: usize,
     /// Bytes handed to the shell for one link and not yet reported as written.
     pub link_credit_bytes: usize,
-    /// Bytes queued in the engine for one link beyond its credit.
+    /// Bytes queued in the engine for one link beyond its credit; what comes then is announced
+    /// instead of pushed.
     pub link_queue_bytes_max: usize,
     /// Announcements waiting for one link; the oldest are dropped, anti-entropy repairs.
     pub announcements_max: usize,
@@ -38,15 +41,14 @@ pub struct Limits {
     pub link_frames_burst: u64,
     /// Control frames a second that one link may bring, sustained.
     pub link_control_rate: u64,
-    /// Control frames that one link may bring at once.
+    /// Control frames that one link may bring at once: more than fit into the credit and queue
+    /// of an honest sender whose link was stalled.
     pub link_control_burst: u64,
     /// Payload bytes a second accepted from one author, sustained.
     pub origin_bytes_rate: u64,
     /// Payload bytes accepted from one author at once.
     pub origin_bytes_burst: u64,
-    /// Topics that the application may subscribe to.
-    pub subscriptions_max: usize,
-    /// Topics whose version vectors are kept.
+    /// Topics that the application may subscribe to or publish on; each has a version vector.
     pub topics_max: usize,
     /// Authors in the version vector of one topic.
     pub topic_authors_max: usize,
@@ -62,25 +64,25 @@ impl Default for Limits {
             links_max: 1_024,
             retained_bytes_max: 16 << 20,
             retained_count_max: 65_536,
-            ids_max: 131_072,
+            ids_max: 65_536,
             authors_max: 8_192,
             persist_batch_max: 256,
             pending_max: 8_192,
+            pending_bytes_max: 32 << 20,
             pending_per_link_max: 2_048,
             candidates_max: 4,
             missing_max: 16_384,
             holders_max: 8,
             link_credit_bytes: 256 << 10,
-            link_queue_bytes_max: 1 << 20,
+            link_queue_bytes_max: 256 << 10,
             announcements_max: 4_096,
             signing_max: 64,
             link_frames_rate: 200_000,
             link_frames_burst: 400_000,
             link_control_rate: 2_000,
-            link_control_burst: 10_000,
+            link_control_burst: 131_072,
             origin_bytes_rate: 256 << 20,
             origin_bytes_burst: 512 << 20,
-            subscriptions_max: 1_024,
             topics_max: 1_024,
             topic_authors_max: 1_024,
             held_max: 4_096,

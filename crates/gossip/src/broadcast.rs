@@ -1,0 +1,330 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use repute_base::BoundedBytes;
+use repute_identity::NodeId;
+use repute_protocol::{
+    Announced, Broadcast, Envelope, EnvelopeKind, Frame, Freshness, GossipFrame, Misbehaviour,
+    Payload, Topic, Verified,
+    limits::{LIVE_AGE_MAX, MESSAGE_DATA_MAX},
+};
+
+use crate::{Event, Gossip, Output, archive::Record, topics::Delivery};
+
+/// Between two prunes on one link: pushes that crossed the first must not each cause another.
+const PRUNE_PAUSE: Duration = Duration::from_millis(500);
+
+/// How a copy came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// Links it crossed.
+    pub(crate) hops: u8,
+    /// Links it may still cross as a push.
+    pub(crate) ttl: u8,
+    /// Answers a request, so it says nothing about the tree.
+    pub(crate) requested: bool,
+}
+
+impl Gossip {
+    pub(crate) fn on_broadcast(&mut self, peer: NodeId, broadcast: Broadcast) {
+        let Broadcast {
+            hops,
+            ttl,
+            requested,
+            envelope,
+        } = broadcast;
+        if envelope.network() != self.network {
+            return self.accuse(peer, Misbehaviour::WrongNetwork);
+        }
+        if envelope.kind() != EnvelopeKind::Message {
+            self.stats.ignored_kind += 1;
+            return;
+        }
+        let id = envelope.id();
+        let asked = self.take_request(peer, &id);
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.score.brought();
+        }
+        if self.archive.contains(&id) {
+            self.stats.duplicates += 1;
+            if !requested {
+                self.prune(peer);
+            }
+            return;
+        }
+        let freshness = if asked {
+            Freshness::of_requested(envelope.sent(), self.now.wall, self.config.retention)
+        } else {
+            Freshness::of_push(envelope.sent(), self.now.wall)
+        };
+        match freshness {
+            Freshness::Fresh => {}
+            Freshness::Stale => {
+                self.stats.ignored_stale += 1;
+                return;
+            }
+            // Nobody is blamed: a clock that is wrong, ours or theirs, is no ill will.
+            _ => {
+                self.stats.ignored_future += 1;
+                return;
+            }
+        }
+        let (author, seq) = (envelope.author(), envelope.seq());
+        if !asked && self.authors.is_replay(&author, seq) {
+            self.stats.ignored_replayed += 1;
+            return;
+        }
+        let bytes = envelope.wire().len() as u64;
+        if !self.authors.has_budget(&author, self.now.mono, bytes) {
+            self.stats.dropped_by_origin += 1;
+            return;
+        }
+        self.check(
+            peer,
+            Arrival {
+                hops,
+                ttl,
+                requested,
+            },
+            envelope,
+        );
+    }
+
+    /// A proven message that was not known: keep it, hand it out, pass it on.
+    pub(crate) fn accept(
+        &mut self,
+        envelope: Verified<Envelope>,
+        arrival: Arrival,
+        senders: &[(NodeId, bool)],
+    ) {
+        let Some((first, _)) = senders.first().copied() else {
+            return;
+        };
+        let id = envelope.id();
+        let holders = self.found(&id, first);
+        let replay = self.authors.is_replay(&envelope.author(), envelope.seq());
+        let message = match Payload::decode(envelope.kind(), &envelope.payload()) {
+            Ok(Payload::Message(message)) => Some(message),
+            _ => None,
+        };
+        if !replay && !self.charge(&envelope) {
+            return;
+        }
+        self.keep(&envelope, arrival, message.is_some());
+        let Some(message) = message else {
+            // Honest nodes do not forward what they cannot read, so its senders are to blame
+            // even where they are not its author.
+            for (peer, _) in senders {
+                self.accuse(*peer, Misbehaviour::MalformedPayload);
+            }
+            return;
+        };
+        self.stats.duplicates += senders.len().saturating_sub(1) as u64;
+        for (peer, pushed) in senders.iter().skip(1) {
+            if *pushed {
+                self.prune(*peer);
+            }
+        }
+        if replay {
+            // Seen in an earlier run: kept for others who ask, but neither told nor spread again.
+            self.stats.ignored_replayed += 1;
+            return;
+        }
+        self.stats.received += 1;
+        self.saw_traffic();
+        if let Some(link) = self.links.get_mut(&first) {
+            link.score.first_delivery();
+        }
+        if !arrival.requested && !self.is_active(&first) {
+            self.correct(first);
+        }
+        self.emit(Output::Useful { peer: first });
+        let mut informed: Vec<NodeId> = senders.iter().map(|(peer, _)| *peer).collect();
+        informed.extend(holders);
+        self.spread(&envelope, arrival, senders, &informed);
+        if envelope.author() != self.me {
+            let ready = self.topics.receive(
+                Delivery {
+                    envelope,
+                    message,
+                    from: first,
+                },
+                self.now.mono + self.config.hold_back,
+            );
+            self.deliver_all(ready);
+        }
+    }
+
+    pub(crate) fn deliver_all(&mut self, deliveries: Vec<Delivery>) {
+        self.stats.delivered_out_of_order += self.topics.take_forced();
+        for Delivery {
+            envelope,
+            message,
+            from,
+        } in deliveries
+        {
+            self.stats.delivered += 1;
+            self.emit(Output::Deliver {
+                envelope,
+                message,
+                from,
+            });
+        }
+    }
+
+    pub(crate) fn on_publish(
+        &mut self,
+        topic: Topic,
+        kind: u16,
+        data: BoundedBytes<MESSAGE_DATA_MAX>,
+        causal: bool,
+        token: u64,
+    ) {
+        let message = if self.is_ready() && !self.signing.contains(&token) {
+            self.topics.compose(topic, kind, data, causal)
+        } else {
+            None
+        };
+        let Some(message) = message else {
+            return self.emit(Output::Event(Event::Refused { token }));
+        };
+        self.signing.insert(token);
+        self.emit(Output::Sign {
+            token,
+            payload: Payload::Message(message),
+        });
+    }
+
+    pub(crate) fn on_signed(&mut self, envelope: Verified<Envelope>, token: u64) {
+        let id = envelope.id();
+        if !self.signing.remove(&token) || self.archive.contains(&id) {
+            return;
+        }
+        self.charge(&envelope);
+        let arrival = Arrival {
+            hops: 0,
+            ttl: self.config.ttl,
+            requested: false,
+        };
+        self.keep(&envelope, arrival, true);
+        self.stats.published += 1;
+        self.spread(&envelope, arrival, &[], &[]);
+        self.emit(Output::Event(Event::Published { token, id }));
+    }
+
+    pub(crate) fn on_prune(&mut self, peer: NodeId) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.eager = false;
+        }
+    }
+
+    /// Enters a proven message into the record by author. False if its author exceeds its budget.
+    fn charge(&mut self, envelope: &Envelope) -> bool {
+        let bytes = envelope.wire().len() as u64;
+        let (author, seq) = (envelope.author(), envelope.seq());
+        let within = self
+            .authors
+            .record(author, seq, bytes, self.now.mono, self.now.wall);
+        if within {
+            self.schedule_persist();
+        } else {
+            self.stats.dropped_by_origin += 1;
+        }
+        within
+    }
+
+    fn keep(&mut self, envelope: &Envelope, arrival: Arrival, retain: bool) {
+        let record = Record {
+            author: envelope.author(),
+            seq: envelope.seq(),
+            sent: envelope.sent(),
+            hops: arrival.hops,
+            ttl: arrival.ttl,
+            arrived: self.now.mono,
+            wire: retain.then(|| envelope.wire().clone()),
+        };
+        for (author, seq) in self.archive.insert(envelope.id(), record) {
+            self.authors.forget_id(&author, seq);
+        }
+    }
+
+    /// Pushes to eager neighbours at once, and gathers announcements for the others. Those in
+    /// `senders` sent it themselves; those in `informed` are known to have it.
+    fn spread(
+        &mut self,
+        envelope: &Envelope,
+        arrival: Arrival,
+        senders: &[(NodeId, bool)],
+        informed: &[NodeId],
+    ) {
+        // An older message would be refused as a push further on; asked for, it is welcome.
+        let fresh = self.now.wall.since(envelope.sent()) <= LIVE_AGE_MAX / 2;
+        let push = fresh && arrival.ttl > 0;
+        let announced = Announced {
+            id: envelope.id(),
+            hops: arrival.hops,
+        };
+        let mut frame: Option<Bytes> = None;
+        for place in 0..self.active.len() {
+            let Some(peer) = self.active.get(place).copied() else {
+                break;
+            };
+            if senders.iter().any(|(sender, _)| *sender == peer) {
+                continue;
+            }
+            let Some(link) = self.links.get(&peer) else {
+                continue;
+            };
+            if push && link.eager {
+                if informed.contains(&peer) {
+                    continue;
+                }
+                let frame = frame
+                    .get_or_insert_with(|| pushed(envelope, arrival, false))
+                    .clone();
+                if self.send_bytes(peer, &frame) {
+                    continue;
+                }
+                self.stats.dropped_by_queue += 1;
+            }
+            // Also to those who announced it to us: a lazy link that announces nothing is silent.
+            self.announce(peer, announced);
+        }
+    }
+
+    /// Another copy came over this link: from now on announcements will do.
+    fn prune(&mut self, peer: NodeId) {
+        if !self.is_active(&peer) {
+            return self.correct(peer);
+        }
+        let others = self.active.iter().filter(|id| **id != peer);
+        let fed = others
+            .filter_map(|id| self.links.get(id))
+            .any(|link| link.eager);
+        let now = self.now.mono;
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        let recently = link.pruned.is_some_and(|at| now.since(at) < PRUNE_PAUSE);
+        // The last eager link stays, or the node would hang on announcements alone.
+        if !fed || (recently && !link.eager) {
+            return;
+        }
+        link.eager = false;
+        link.pruned = Some(now);
+        self.stats.prunes += 1;
+        self.send_control(peer, GossipFrame::Prune);
+    }
+}
+
+/// The frame that carries a message one link further.
+pub(crate) fn pushed(envelope: &Envelope, arrival: Arrival, requested: bool) -> Bytes {
+    Frame::Broadcast(Broadcast {
+        hops: arrival.hops.saturating_add(1),
+        ttl: arrival.ttl.saturating_sub(1),
+        requested,
+        envelope: envelope.clone(),
+    })
+    .encode()
+}

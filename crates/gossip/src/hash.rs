@@ -1,0 +1,51 @@
+use core::hash::{BuildHasher, Hasher};
+
+use repute_base::Rng;
+
+/// A fast keyed hasher for keys that are hashes already. The key keeps authors from choosing ids
+/// that collide; tables that use it are never iterated, so the key is not behaviour.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyed(u64);
+
+impl Keyed {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        // An odd factor loses no bits.
+        Self(rng.next_u64() | 1)
+    }
+}
+
+impl BuildHasher for Keyed {
+    type Hasher = KeyedHasher;
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher {
+            key: self.0,
+            state: self.0,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct KeyedHasher {
+    key: u64,
+    state: u64,
+}
+
+impl Hasher for KeyedHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0u8; 8];
+            for (place, byte) in word.iter_mut().zip(chunk) {
+                *place = *byte;
+            }
+            let wide = u128::from(self.state ^ u64::from_le_bytes(word)) * u128::from(self.key);
+            self.state = (wide as u64) ^ ((wide >> 64) as u64);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.state
+    }
+}
+
+/// A table that is looked into, never walked through.
+pub(crate) type Table<K, V> = hashbrown::HashMap<K, V, Keyed>;

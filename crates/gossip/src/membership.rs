@@ -1,0 +1,470 @@
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::time::Duration;
+
+use repute_base::{Address, BoundedVec, Fixed, Mono, Rng};
+use repute_identity::NodeId;
+use repute_protocol::{GossipFrame, PeerHint, limits::HINTS_MAX};
+
+use crate::{Gossip, Output, link::Link};
+
+/// How long an unanswered request to become neighbours blocks the next.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a peer that refused is left alone, before jitter.
+const REFUSED_PAUSE: Duration = Duration::from_secs(15);
+/// Between two corrections of a peer that wrongly takes us for a neighbour.
+const CORRECTION_PAUSE: Duration = Duration::from_secs(2);
+/// How long a passive peer that we asked a link to is left alone.
+const WANT_PAUSE: Duration = Duration::from_secs(30);
+/// Links asked for in one round: replacements come one after the other, not in a herd.
+const WANTS_PER_ROUND: usize = 2;
+/// Links that get a reconciliation soon after they begin; those beyond wait for their turn.
+const EARLY_SYNC_MS: core::ops::Range<u64> = 100..1_500;
+
+/// HyParView's passive view: replacements, known only by hearsay.
+#[derive(Debug)]
+pub(crate) struct Passive {
+    peers: BTreeMap<NodeId, Candidate>,
+    max: usize,
+}
+
+#[derive(Debug)]
+struct Candidate {
+    addresses: Vec<Address>,
+    wanted: Option<Mono>,
+}
+
+impl Passive {
+    pub(crate) const fn new(max: usize) -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            max,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Adds a peer; when full, a random one goes for it.
+    fn add(&mut self, id: NodeId, addresses: Vec<Address>, rng: &mut Rng) {
+        if let Some(known) = self.peers.get_mut(&id) {
+            if !addresses.is_empty() {
+                known.addresses = addresses;
+            }
+            return;
+        }
+        while self.peers.len() >= self.max.max(1) {
+            let victim = rng.below(self.peers.len() as u64) as usize;
+            let Some(victim) = self.peers.keys().nth(victim).copied() else {
+                break;
+            };
+            self.peers.remove(&victim);
+        }
+        self.peers.insert(
+            id,
+            Candidate {
+                addresses,
+                wanted: None,
+            },
+        );
+    }
+
+    fn sample(&self, count: usize, rng: &mut Rng) -> Vec<PeerHint> {
+        let ids: Vec<NodeId> = self.peers.keys().copied().collect();
+        rng.sample(&ids, count)
+            .into_iter()
+            .filter_map(|id| self.hint(&id))
+            .collect()
+    }
+
+    fn hint(&self, id: &NodeId) -> Option<PeerHint> {
+        let addresses = &self.peers.get(id)?.addresses;
+        Some(PeerHint {
+            id: *id,
+            addresses: BoundedVec::truncated(addresses.iter().copied()),
+        })
+    }
+}
+
+impl Gossip {
+    pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
+        self.active.binary_search(peer).is_ok()
+    }
+
+    pub(crate) fn on_peer_up(&mut self, peer: NodeId, addresses: Vec<Address>) {
+        if peer == self.me
+            || self.links.contains_key(&peer)
+            || self.links.len() >= self.limits.links_max
+        {
+            return;
+        }
+        let mut link = Link::new(addresses, &self.limits, self.now.mono);
+        let soon = Duration::from_millis(self.rng.range(EARLY_SYNC_MS));
+        link.sync_due = Some(self.now.mono + soon);
+        self.passive.peers.remove(&peer);
+        self.links.insert(peer, link);
+        if self.active.len() < self.config.active_size() {
+            self.ask(peer);
+        }
+    }
+
+    pub(crate) fn on_peer_down(&mut self, peer: NodeId) {
+        self.deactivate(peer);
+        let Some(link) = self.links.remove(&peer) else {
+            return;
+        };
+        if !link.distrusted && !link.addresses.is_empty() {
+            self.passive.add(peer, link.addresses, &mut self.rng);
+            if let Some(candidate) = self.passive.peers.get_mut(&peer) {
+                // It has just gone: others first.
+                candidate.wanted = Some(self.now.mono);
+            }
+        }
+        self.fill_active();
+    }
+
+    pub(crate) fn on_trust(&mut self, peer: NodeId, trust: Fixed, distrusted: bool) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.score.set_trust(trust);
+        link.distrusted = distrusted;
+        if distrusted && self.is_active(&peer) {
+            self.leave(peer);
+            self.fill_active();
+        }
+    }
+
+    pub(crate) fn on_join(&mut self, peer: NodeId) {
+        if !self.admit(peer, true) {
+            return self.send_control(peer, GossipFrame::NeighborReply { accepted: false });
+        }
+        self.send_control(peer, GossipFrame::NeighborReply { accepted: true });
+        let Some(subject) = self.hint_of(&peer) else {
+            return;
+        };
+        let others: Vec<NodeId> = self
+            .active
+            .iter()
+            .copied()
+            .filter(|id| *id != peer)
+            .collect();
+        for other in others {
+            let ttl = self.config.active_walk;
+            self.send_control(
+                other,
+                GossipFrame::ForwardJoin {
+                    peer: subject.clone(),
+                    ttl,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn on_forward_join(&mut self, from: NodeId, subject: PeerHint, ttl: u8) {
+        if subject.id == self.me || !self.is_active(&from) {
+            return;
+        }
+        let ttl = ttl.min(self.config.active_walk);
+        let next = self.random_active(&[from, subject.id]);
+        if let (1.., Some(next)) = (ttl, next) {
+            if ttl == self.config.passive_walk {
+                self.remember(&subject);
+            }
+            let onward = GossipFrame::ForwardJoin {
+                peer: subject,
+                ttl: ttl - 1,
+            };
+            return self.send_control(next, onward);
+        }
+        if self.links.contains_key(&subject.id) {
+            if !self.is_active(&subject.id) {
+                self.ask(subject.id);
+            }
+        } else {
+            self.remember(&subject);
+            self.want(subject.id);
+        }
+    }
+
+    pub(crate) fn on_neighbor(&mut self, peer: NodeId, urgent: bool) {
+        let accepted = self.admit(peer, urgent);
+        self.send_control(peer, GossipFrame::NeighborReply { accepted });
+    }
+
+    pub(crate) fn on_neighbor_reply(&mut self, peer: NodeId, accepted: bool) {
+        let pause = self.rng.jitter(REFUSED_PAUSE, 50);
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.asked = None;
+        if accepted {
+            if !self.admit(peer, false) {
+                self.send_control(peer, GossipFrame::Leave);
+            }
+        } else {
+            link.refused_until = self.now.mono + pause;
+            self.deactivate(peer);
+            self.fill_active();
+        }
+    }
+
+    pub(crate) fn on_leave(&mut self, peer: NodeId) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.refused_until = self.now.mono + self.rng.jitter(REFUSED_PAUSE, 50);
+        }
+        if self.deactivate(peer) {
+            self.fill_active();
+        }
+    }
+
+    pub(crate) fn on_shuffle(
+        &mut self,
+        from: NodeId,
+        mut origin: PeerHint,
+        ttl: u8,
+        peers: BoundedVec<PeerHint, HINTS_MAX>,
+    ) {
+        if origin.id == self.me || !self.is_active(&from) {
+            return;
+        }
+        if origin.id == from {
+            // Nobody knows its own address; the first neighbour of the walk does.
+            origin = self.hint_of(&from).unwrap_or(origin);
+        }
+        let ttl = ttl.min(self.config.active_walk);
+        if let (1.., Some(next)) = (ttl, self.random_active(&[from, origin.id])) {
+            let onward = GossipFrame::Shuffle {
+                origin,
+                ttl: ttl - 1,
+                peers,
+            };
+            return self.send_control(next, onward);
+        }
+        // A walk ends far away, mostly at a node without a link to the origin: then the exchange
+        // is one-sided, and evens out because others' walks end at the origin.
+        if self.links.contains_key(&origin.id) {
+            let answer = self.passive.sample(peers.len(), &mut self.rng);
+            let peers = BoundedVec::truncated(answer);
+            self.send_control(origin.id, GossipFrame::ShuffleReply { peers });
+        }
+        self.remember(&origin);
+        peers.iter().for_each(|hint| self.remember(hint));
+    }
+
+    pub(crate) fn on_shuffle_reply(&mut self, peers: BoundedVec<PeerHint, HINTS_MAX>) {
+        peers.iter().for_each(|hint| self.remember(hint));
+    }
+
+    /// Starts the random walk of a part of our views.
+    pub(crate) fn shuffle(&mut self) {
+        let Some(next) = self.random_active(&[]) else {
+            return;
+        };
+        let active = self
+            .rng
+            .sample(&self.active, usize::from(self.config.shuffle_active));
+        let mut hints: Vec<PeerHint> = active.iter().filter_map(|id| self.hint_of(id)).collect();
+        hints.extend(
+            self.passive
+                .sample(usize::from(self.config.shuffle_passive), &mut self.rng),
+        );
+        let origin = PeerHint {
+            id: self.me,
+            addresses: BoundedVec::new(),
+        };
+        let (ttl, peers) = (self.config.active_walk, BoundedVec::truncated(hints));
+        self.send_control(next, GossipFrame::Shuffle { origin, ttl, peers });
+    }
+
+    /// Asks for neighbours until the active view is full or nobody is left to ask.
+    pub(crate) fn fill_active(&mut self) {
+        let now = self.now.mono;
+        let asked = self.links.iter().filter(|(id, link)| {
+            !self.is_active(id) && link.asked.is_some_and(|at| now.since(at) < ASK_TIMEOUT)
+        });
+        let mut room = self
+            .config
+            .active_size()
+            .saturating_sub(self.active.len() + asked.count());
+        let desperate = self.active.is_empty();
+        let mut linked: Vec<(i64, u64, NodeId)> = Vec::new();
+        if room > 0 {
+            for (id, link) in &self.links {
+                let open = desperate || link.refused_until <= now;
+                let idle = link.asked.is_none_or(|at| now.since(at) >= ASK_TIMEOUT);
+                if open && idle && !link.distrusted && self.active.binary_search(id).is_err() {
+                    linked.push((-link.score.total(), self.rng.next_u64(), *id));
+                }
+            }
+        }
+        linked.sort_unstable();
+        for (_, _, id) in linked.into_iter().take(room) {
+            self.ask(id);
+            room -= 1;
+        }
+        if room > 0 {
+            let ready: Vec<NodeId> = self
+                .passive
+                .peers
+                .iter()
+                .filter(|(_, peer)| peer.wanted.is_none_or(|at| now.since(at) >= WANT_PAUSE))
+                .map(|(id, _)| *id)
+                .collect();
+            for id in self.rng.sample(&ready, room.min(WANTS_PER_ROUND)) {
+                self.want(id);
+            }
+        }
+    }
+
+    /// Links whose score is beyond repair leave the active view, if others can take their place.
+    pub(crate) fn drop_hopeless(&mut self) {
+        let hopeless: Vec<NodeId> = self
+            .active
+            .iter()
+            .copied()
+            .filter(|id| {
+                self.links
+                    .get(id)
+                    .is_some_and(|link| link.score.is_hopeless())
+            })
+            .collect();
+        for peer in hopeless {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.refused_until = self.now.mono + REFUSED_PAUSE;
+            }
+            self.leave(peer);
+        }
+    }
+
+    /// A peer that is no neighbour acts as one: become neighbours if there is room, else tell it.
+    pub(crate) fn correct(&mut self, peer: NodeId) {
+        let now = self.now.mono;
+        let room = self.active.len() < self.config.active_size();
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        if link
+            .corrected
+            .is_some_and(|at| now.since(at) < CORRECTION_PAUSE)
+        {
+            return;
+        }
+        link.corrected = Some(now);
+        if room && !link.distrusted {
+            self.ask(peer);
+        } else {
+            self.send_control(peer, GossipFrame::Leave);
+        }
+    }
+
+    /// Takes a peer into the active view. When it is full and `force` holds, the worst goes.
+    pub(crate) fn admit(&mut self, peer: NodeId, force: bool) -> bool {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return false;
+        };
+        if link.distrusted || link.score.is_hopeless() {
+            return false;
+        }
+        let Err(mut place) = self.active.binary_search(&peer) else {
+            return true;
+        };
+        if self.active.len() >= self.config.active_size() {
+            if !force {
+                return false;
+            }
+            let Some(worst) = self.worst_active() else {
+                return false;
+            };
+            self.leave(worst);
+            place = self
+                .active
+                .binary_search(&peer)
+                .unwrap_or_else(|place| place);
+        }
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.eager = true;
+            link.asked = None;
+        }
+        self.active.insert(place, peer);
+        self.active_changed = true;
+        true
+    }
+
+    fn worst_active(&mut self) -> Option<NodeId> {
+        let mut ranked: Vec<(i64, u64, NodeId)> = Vec::with_capacity(self.active.len());
+        for id in &self.active {
+            let score = self
+                .links
+                .get(id)
+                .map_or(i64::MIN, |link| link.score.total());
+            ranked.push((score, self.rng.next_u64(), *id));
+        }
+        ranked.into_iter().min().map(|(_, _, id)| id)
+    }
+
+    fn leave(&mut self, peer: NodeId) {
+        if self.deactivate(peer) {
+            self.send_control(peer, GossipFrame::Leave);
+        }
+    }
+
+    fn deactivate(&mut self, peer: NodeId) -> bool {
+        let Ok(place) = self.active.binary_search(&peer) else {
+            return false;
+        };
+        self.active.remove(place);
+        self.active_changed = true;
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.announce.clear();
+        }
+        true
+    }
+
+    fn ask(&mut self, peer: NodeId) {
+        let alone = self.active.is_empty();
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.asked = Some(self.now.mono);
+            let frame = if alone {
+                GossipFrame::Join
+            } else {
+                GossipFrame::Neighbor { urgent: false }
+            };
+            self.send_control(peer, frame);
+        }
+    }
+
+    fn want(&mut self, peer: NodeId) {
+        let now = self.now.mono;
+        if let Some(candidate) = self.passive.peers.get_mut(&peer) {
+            candidate.wanted = Some(now);
+            let addresses = candidate.addresses.clone();
+            self.emit(Output::Want { peer, addresses });
+        }
+    }
+
+    fn remember(&mut self, hint: &PeerHint) {
+        if hint.id != self.me && !self.links.contains_key(&hint.id) {
+            self.passive
+                .add(hint.id, hint.addresses.to_vec(), &mut self.rng);
+        }
+    }
+
+    fn hint_of(&self, peer: &NodeId) -> Option<PeerHint> {
+        let addresses = &self.links.get(peer)?.addresses;
+        Some(PeerHint {
+            id: *peer,
+            addresses: BoundedVec::truncated(addresses.iter().copied()),
+        })
+    }
+
+    fn random_active(&mut self, except: &[NodeId]) -> Option<NodeId> {
+        let others: Vec<NodeId> = self
+            .active
+            .iter()
+            .copied()
+            .filter(|id| !except.contains(id))
+            .collect();
+        self.rng.choose(&others).copied()
+    }
+}

@@ -1,0 +1,322 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use negentropy::{Bound, Error, Id, Item, Negentropy, NegentropyStorageBase};
+use repute_base::{BoundedBytes, Mono};
+use repute_identity::NodeId;
+use repute_protocol::{Announced, GossipFrame, MessageId, Misbehaviour, limits::RECONCILE_MAX};
+
+use crate::{Gossip, link::Session};
+
+/// Bytes before the reconciliation message: the second from which on the sender compares.
+const FLOOR_LEN: usize = 8;
+/// How long one sorted snapshot of the retained set serves.
+const SNAPSHOT_AGE: Duration = Duration::from_secs(1);
+/// A snapshot nobody used for so long is dropped.
+const SNAPSHOT_IDLE: Duration = Duration::from_secs(10);
+/// A reconciliation without an end after so long is given up.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(20);
+/// Steps of one reconciliation: enough for a full window of differences.
+const ROUNDS_MAX: u32 = 256;
+/// Reconciliations that run at once.
+const SESSIONS_MAX: usize = 4;
+
+/// Anti-entropy: the sorted set of what is retained, and when to compare it next.
+#[derive(Debug, Default)]
+pub(crate) struct Reconciler {
+    next_number: u64,
+    due: Option<Mono>,
+    snapshot: Option<Snapshot>,
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    made: Mono,
+    used: Mono,
+    items: Vec<Item>,
+}
+
+/// The part of a snapshot that both sides can have, as negentropy wants to see it.
+struct Window<'a>(&'a [Item]);
+
+impl NegentropyStorageBase for Window<'_> {
+    fn size(&self) -> Result<usize, Error> {
+        Ok(self.0.len())
+    }
+
+    fn get_item(&self, place: usize) -> Result<Option<Item>, Error> {
+        Ok(self.0.get(place).copied())
+    }
+
+    fn iterate(
+        &self,
+        begin: usize,
+        end: usize,
+        each: &mut dyn FnMut(Item, usize) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let items = self.0.get(begin..end).ok_or(Error::BadRange)?;
+        for (place, item) in (begin..end).zip(items) {
+            if !each(*item, place)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_lower_bound(&self, first: usize, last: usize, value: &Bound) -> usize {
+        let range = self.0.get(first..last).unwrap_or_default();
+        first + range.partition_point(|item| *item < value.item)
+    }
+}
+
+/// Whether no honest peer sends bytes that fail this way.
+const fn is_malformed(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::IdTooBig
+            | Error::UnexpectedMode(_)
+            | Error::ParseEndsPrematurely
+            | Error::ProtocolVersionNotFound
+            | Error::InvalidProtocolVersion
+    )
+}
+
+/// What one step of a reconciliation found out.
+#[derive(Default)]
+struct Step {
+    reply: Option<Vec<u8>>,
+    have: Vec<Id>,
+    need: Vec<Id>,
+}
+
+impl Gossip {
+    /// Begins reconciliations that are due: soon after a link began, and then with a random link
+    /// every interval.
+    pub(crate) fn maintain_reconciliation(&mut self) {
+        let now = self.now.mono;
+        let mut running = 0;
+        let mut due = Vec::new();
+        for (peer, link) in &mut self.links {
+            if link
+                .session
+                .is_some_and(|session| now.since(session.began) > SESSION_TIMEOUT)
+            {
+                link.session = None;
+            }
+            running += usize::from(link.session.is_some());
+            if link.sync_due.is_some_and(|at| at <= now) {
+                due.push(*peer);
+            }
+        }
+        let interval = self.config.anti_entropy_interval;
+        let next = *self
+            .reconciler
+            .due
+            .get_or_insert(now + self.rng.jitter(interval, 20));
+        if next <= now {
+            self.reconciler.due = Some(now + self.rng.jitter(interval, 20));
+            let linked: Vec<NodeId> = self.links.keys().copied().collect();
+            due.extend(self.rng.choose(&linked));
+        }
+        due.dedup();
+        for peer in due.into_iter().take(SESSIONS_MAX.saturating_sub(running)) {
+            self.begin_reconciliation(peer);
+        }
+        let idle = |snapshot: &Snapshot| now.since(snapshot.used) > SNAPSHOT_IDLE;
+        if self.reconciler.snapshot.as_ref().is_some_and(idle) {
+            self.reconciler.snapshot = None;
+        }
+    }
+
+    fn begin_reconciliation(&mut self, peer: NodeId) {
+        let floor = self.own_floor();
+        self.reconciler.next_number = self.reconciler.next_number.wrapping_add(1);
+        let number = self.reconciler.next_number;
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.sync_due = None;
+        if link.session.is_some() {
+            return;
+        }
+        link.session = Some(Session {
+            number,
+            began: self.now.mono,
+            rounds: 0,
+            floor,
+        });
+        let first = self.with_window(floor, |mut session| session.initiate());
+        if let Ok(body) = first {
+            self.stats.reconciliations += 1;
+            self.send_reconcile(peer, number, true, floor, &body);
+        }
+    }
+
+    pub(crate) fn on_reconcile(
+        &mut self,
+        peer: NodeId,
+        number: u64,
+        from_initiator: bool,
+        body: &[u8],
+    ) {
+        let now = self.now.mono;
+        let Some((floor, message)) = body.split_first_chunk::<FLOOR_LEN>() else {
+            return self.accuse(peer, Misbehaviour::MalformedReconcile);
+        };
+        let theirs = u64::from_be_bytes(*floor);
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        if !link.reconcile.take(now, 1) {
+            return;
+        }
+        let (floor, step) = if from_initiator {
+            // The peer compares already: no need to begin ourselves.
+            link.sync_due = None;
+            let floor = self.own_floor().max(theirs);
+            let step = self.with_window(floor, |mut session| {
+                let reply = session.reconcile(message)?;
+                Ok(Step {
+                    reply: Some(reply),
+                    ..Step::default()
+                })
+            });
+            (floor, step)
+        } else {
+            let Some(session) = &mut link.session else {
+                return;
+            };
+            if session.number != number {
+                return;
+            }
+            session.rounds += 1;
+            session.floor = session.floor.max(theirs);
+            let (floor, last) = (session.floor, session.rounds >= ROUNDS_MAX);
+            let step = self.with_window(floor, |mut session| {
+                session.set_initiator();
+                let mut step = Step::default();
+                step.reply = session.reconcile_with_ids(message, &mut step.have, &mut step.need)?;
+                Ok(step)
+            });
+            (
+                floor,
+                step.map(|step| {
+                    if last {
+                        Step {
+                            reply: None,
+                            ..step
+                        }
+                    } else {
+                        step
+                    }
+                }),
+            )
+        };
+        match step {
+            Ok(step) => {
+                if step.reply.is_none()
+                    && let Some(link) = self.links.get_mut(&peer)
+                {
+                    link.session = None;
+                }
+                self.exchange(peer, &step);
+                if let Some(reply) = step.reply {
+                    self.send_reconcile(peer, number, !from_initiator, floor, &reply);
+                }
+            }
+            Err(error) if is_malformed(&error) => {
+                self.accuse(peer, Misbehaviour::MalformedReconcile);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Announces what the peer lacks and asks for what we lack.
+    fn exchange(&mut self, peer: NodeId, step: &Step) {
+        for id in step.have.iter().take(self.limits.announcements_max) {
+            let id = MessageId::from_bytes(id.to_bytes());
+            if let Some(record) = self.archive.get(&id) {
+                let hops = record.hops;
+                self.announce(peer, Announced { id, hops });
+            }
+        }
+        for id in step.need.iter().take(self.limits.wanted_max) {
+            let id = MessageId::from_bytes(id.to_bytes());
+            if !self.archive.contains(&id) && !self.pending.contains_key(&id) {
+                self.fetch(peer, id);
+            }
+        }
+        self.pump_fetch(peer);
+    }
+
+    fn send_reconcile(
+        &mut self,
+        peer: NodeId,
+        session: u64,
+        initiator: bool,
+        floor: u64,
+        message: &[u8],
+    ) {
+        let mut body = Vec::with_capacity(FLOOR_LEN + message.len());
+        body.extend_from_slice(&floor.to_be_bytes());
+        body.extend_from_slice(message);
+        if let Ok(body) = BoundedBytes::new(body) {
+            self.send_control(
+                peer,
+                GossipFrame::Reconcile {
+                    session,
+                    initiator,
+                    body,
+                },
+            );
+        }
+    }
+
+    /// The second of sending from which on our set has no holes. A tenth less than the retention
+    /// window, so that what is asked for is not too old when it comes.
+    fn own_floor(&self) -> u64 {
+        let window = self.config.retention - self.config.retention / 10;
+        let oldest = (self.now.wall - window).as_millis() / 1_000;
+        // An author's clock may be ahead; ours bounds how far it can raise the floor.
+        self.archive
+            .floor()
+            .min(self.now.wall.as_millis() / 1_000)
+            .max(oldest)
+    }
+
+    fn with_window<T>(
+        &mut self,
+        floor: u64,
+        step: impl FnOnce(Negentropy<'_, Window<'_>>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let now = self.now.mono;
+        let stale = |snapshot: &Snapshot| now.since(snapshot.made) > SNAPSHOT_AGE;
+        if self.reconciler.snapshot.as_ref().is_none_or(stale) {
+            let mut items: Vec<Item> = self
+                .archive
+                .retained()
+                .map(|(second, id)| {
+                    Item::with_timestamp_and_id(second, Id::from_byte_array(*id.as_bytes()))
+                })
+                .collect();
+            items.sort_unstable();
+            self.reconciler.snapshot = Some(Snapshot {
+                made: now,
+                used: now,
+                items,
+            });
+        }
+        let Some(snapshot) = &mut self.reconciler.snapshot else {
+            return Err(Error::NotSealed);
+        };
+        snapshot.used = now;
+        let from = snapshot
+            .items
+            .partition_point(|item| item.timestamp < floor);
+        let window = Window(snapshot.items.get(from..).unwrap_or_default());
+        step(Negentropy::owned(
+            window,
+            (RECONCILE_MAX - FLOOR_LEN) as u64,
+        )?)
+    }
+}
