@@ -74,7 +74,7 @@ fn run(size: &Size) -> Result<Vec<Row>> {
             *sum += count;
         }
     }
-    let mut rows = vec![Row::exactly(
+    let mut rows = vec![Row::at_most(
         "R27 unequal traces",
         f64::from(unequal),
         "seeds",
