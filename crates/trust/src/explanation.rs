@@ -3,7 +3,10 @@ use alloc::vec::Vec;
 use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 
-use crate::{Context, Evidence, Fault, Standing};
+use crate::{
+    Carried, Config, Context, Evidence, Fault, Gate, Record, Standing,
+    score::{Class, class, interval_of},
+};
 
 /// Where a standing comes from: recomputed from stored records, line by line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub struct Explanation {
     pub soft: Fixed,
     /// One line a record, oldest first.
     pub lines: Vec<Line>,
+    /// The fold as the last record left it.
+    recomputed: Carried,
 }
 
 /// One record, and what it weighs.
@@ -44,4 +49,88 @@ pub struct Line {
     pub weight_then: Fixed,
     /// What is left of that today, after decay and forgetting; rounded, for people.
     pub weight_today: Fixed,
+}
+
+impl Explanation {
+    /// Folds `records`, as stored, up to ledger time `at`.
+    pub(crate) fn new(config: &Config, subject: NodeId, records: &[Record], at: Wall) -> Self {
+        let mut state = Carried::default();
+        let mut lines: Vec<Line> = Vec::new();
+        let mut last = 0;
+        for record in records.iter().filter(|record| record.subject == subject) {
+            if !lines.is_empty() && record.number <= last {
+                continue;
+            }
+            last = record.number;
+            let folded = state.fold(config, record);
+            let weight = match record.evidence {
+                Evidence::Carried(carried) => {
+                    // All before it is in it, should older records be there as well.
+                    lines.clear();
+                    carried.score.useful - carried.score.hard - carried.score.soft
+                }
+                _ => folded.weight,
+            };
+            lines.push(Line {
+                number: record.number,
+                wall: record.wall,
+                context: record.context,
+                evidence: record.evidence,
+                fault: record.fault,
+                weight_then: weight,
+                weight_today: Fixed::ZERO,
+            });
+        }
+        age(config, &mut lines, at);
+        let score = state.score.at(config, interval_of(config, at));
+        Self {
+            subject,
+            at,
+            standing: state.standing(config, config.initial, at, Gate::Open),
+            matches: true,
+            useful: score.useful,
+            hard: score.hard,
+            soft: score.soft,
+            recomputed: state,
+            lines,
+        }
+    }
+
+    /// Compares with the fold kept in memory.
+    pub(crate) fn compare(&mut self, config: &Config, kept: Carried) {
+        let interval = interval_of(config, self.at);
+        self.matches = self.recomputed.ladder == kept.ladder
+            && self.recomputed.score.at(config, interval) == kept.score.at(config, interval);
+    }
+}
+
+/// Fills in what is left of each weight: decay since, and forgetting by each later hard fault.
+fn age(config: &Config, lines: &mut [Line], at: Wall) {
+    let today = interval_of(config, at);
+    let mut hard_later = 0u32;
+    for line in lines.iter_mut().rev() {
+        let then = match line.evidence {
+            Evidence::Carried(carried) => carried.score.interval,
+            _ => interval_of(config, line.wall),
+        };
+        let left = |value: Fixed, rate: Fixed, forgotten: u32| {
+            let fade = libm::pow(rate.to_f64(), today.saturating_sub(then) as f64);
+            let kept = libm::pow(config.forgetting.to_f64(), f64::from(forgotten));
+            Fixed::from_f64(value.to_f64() * fade * kept)
+        };
+        line.weight_today = match (class(&line.evidence, line.fault), line.evidence) {
+            (_, Evidence::Carried(Carried { score, .. })) => {
+                left(score.useful, config.useful_decay, hard_later)
+                    - left(score.hard, config.hard_decay, 0)
+                    - left(score.soft, config.soft_decay, 0)
+            }
+            (Class::Useful, _) => left(line.weight_then, config.useful_decay, hard_later),
+            (Class::Hard, _) => left(line.weight_then, config.hard_decay, 0),
+            (Class::Soft, _) => left(line.weight_then, config.soft_decay, 0),
+            (Class::Neutral, _) => Fixed::ZERO,
+        };
+        if class(&line.evidence, line.fault) == Class::Hard {
+            hard_later = hard_later.saturating_add(1);
+        }
+    }
 }

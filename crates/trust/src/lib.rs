@@ -46,16 +46,22 @@
 extern crate alloc;
 
 mod ban;
+mod bans;
+mod clock;
 mod config;
 mod error;
 mod evidence;
 mod explanation;
 mod input;
+mod ladder;
 mod ledger;
 mod limits;
 mod output;
 mod record;
+mod score;
 mod standing;
+mod subject;
+mod table;
 
 pub use ban::{Ban, BanReason, By, Rung};
 pub use config::{Bands, Config, LadderConfig};

@@ -1,3 +1,7 @@
+use alloc::string::ToString;
+
+use crate::ConfigError;
+
 /// Bounds of what the ledger holds, whatever comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -10,7 +14,7 @@ pub struct Limits {
     /// Records of a subject kept in memory for [`Ledger::recent`](crate::Ledger::recent), at most
     /// 64. Eight tell an operator what happened last; all of them are in the store.
     pub recent: usize,
-    /// Stored records of a subject in a context at which the older half is compacted, at least 2.
+    /// Stored records of a subject in a context at which the older half is compacted, at least 8.
     /// 512 are more than a day of the fastest credit.
     pub records: u32,
 }
@@ -25,3 +29,47 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// Whether the bounds can be meant.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the first bound that cannot, its limit and the remedy.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |field, value: usize, limit: &str, remedy| {
+            Err(ConfigError {
+                field,
+                value: value.to_string(),
+                limit: limit.to_string(),
+                remedy,
+            })
+        };
+        if self.subjects == 0 {
+            return refuse(
+                "limits.subjects",
+                self.subjects,
+                "the least is 1",
+                "raise it",
+            );
+        }
+        if self.bans == 0 {
+            return refuse("limits.bans", self.bans, "the least is 1", "raise it");
+        }
+        if self.recent > 64 {
+            return refuse("limits.recent", self.recent, "the most is 64", "lower it");
+        }
+        if self.records < 8 {
+            let records = usize::try_from(self.records).unwrap_or(usize::MAX);
+            return refuse("limits.records", records, "the least is 8", "raise it");
+        }
+        Ok(())
+    }
+}
+
+/// Events in an interval that were not the peer's fault and are written down all the same: enough
+/// to see that something was wrong here, too few to fill a disk.
+pub(crate) const BLAMELESS_PER_INTERVAL_MAX: u32 = 4;
+/// Bans that lapse in one input; each is ignored from its end on even while it waits.
+pub(crate) const LAPSES_PER_INPUT_MAX: usize = 64;
+/// Subjects looked at to find the one to evict.
+pub(crate) const EVICTION_SAMPLE: usize = 64;

@@ -4,7 +4,7 @@ use repute_base::{Fixed, Wall, codec};
 use repute_identity::NodeId;
 use repute_protocol::Misbehaviour;
 
-use crate::{Context, Evidence, Fault, Level, RecordError, Rung};
+use crate::{Context, Evidence, Fault, Level, RecordError, Rung, ladder::Ladder, score::Score};
 
 /// One line of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +23,11 @@ pub struct Record {
     pub wall: Wall,
 }
 
-/// A score and a place on the ladder, as compaction carries them.
+/// A score and a place on the ladder: what a fold of records comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carried {
-    pub(crate) useful: Fixed,
-    pub(crate) hard: Fixed,
-    pub(crate) soft: Fixed,
-    pub(crate) interval: u64,
-    pub(crate) useful_count: u32,
-    pub(crate) soft_count: u32,
-    pub(crate) blameless_count: u32,
-    pub(crate) level: Level,
-    pub(crate) hard_strikes: u32,
-    pub(crate) hard_last: Wall,
-    pub(crate) soft_strikes: u32,
-    pub(crate) soft_first: Wall,
-    pub(crate) soft_last: Wall,
-    pub(crate) rung: Option<Rung>,
-    pub(crate) rung_end: Wall,
+    pub(crate) score: Score,
+    pub(crate) ladder: Ladder,
 }
 
 /// Version of the stored form.
@@ -150,28 +137,29 @@ fn misbehaviour_code(kind: Misbehaviour) -> u8 {
 
 impl Carried {
     fn stored(&self) -> StoredCarried {
-        let level = Level::ALL.iter().position(|level| *level == self.level);
+        let Self { score, ladder } = self;
+        let level = Level::ALL.iter().position(|level| *level == score.level);
         (
             (
-                self.useful.raw(),
-                self.hard.raw(),
-                self.soft.raw(),
-                self.interval,
-                self.useful_count,
-                self.soft_count,
-                self.blameless_count,
+                score.useful.raw(),
+                score.hard.raw(),
+                score.soft.raw(),
+                score.interval,
+                score.useful_count,
+                score.soft_count,
+                score.blameless_count,
                 level
                     .and_then(|level| u8::try_from(level).ok())
                     .unwrap_or(u8::MAX),
             ),
             (
-                self.hard_strikes,
-                self.hard_last.as_millis(),
-                self.soft_strikes,
-                self.soft_first.as_millis(),
-                self.soft_last.as_millis(),
-                self.rung.map_or(0, Rung::code),
-                self.rung_end.as_millis(),
+                ladder.hard_strikes,
+                ladder.hard_last.as_millis(),
+                ladder.soft_strikes,
+                ladder.soft_first.as_millis(),
+                ladder.soft_last.as_millis(),
+                ladder.rung.map_or(0, Rung::code),
+                ladder.rung_end.as_millis(),
             ),
         )
     }
@@ -184,12 +172,8 @@ impl Carried {
                 field: "carried evidence below zero",
             });
         }
-        let (hard_strikes, hard_last, soft_strikes, soft_first, soft_last, rung, rung_end) = ladder;
-        let rung = match rung {
-            0 => None,
-            code => Some(Rung::from_code(code).ok_or(RecordError::Unknown { field: "rung" })?),
-        };
-        Ok(Self {
+        let level = Level::ALL.get(usize::from(level)).copied();
+        let score = Score {
             useful: Fixed::from_raw(useful),
             hard: Fixed::from_raw(hard),
             soft: Fixed::from_raw(soft),
@@ -197,10 +181,14 @@ impl Carried {
             useful_count,
             soft_count,
             blameless_count,
-            level: Level::ALL
-                .get(usize::from(level))
-                .copied()
-                .ok_or(RecordError::Unknown { field: "level" })?,
+            level: level.ok_or(RecordError::Unknown { field: "level" })?,
+        };
+        let (hard_strikes, hard_last, soft_strikes, soft_first, soft_last, rung, rung_end) = ladder;
+        let rung = match rung {
+            0 => None,
+            code => Some(Rung::from_code(code).ok_or(RecordError::Unknown { field: "rung" })?),
+        };
+        let ladder = Ladder {
             hard_strikes,
             hard_last: Wall::from_millis(hard_last),
             soft_strikes,
@@ -208,6 +196,7 @@ impl Carried {
             soft_last: Wall::from_millis(soft_last),
             rung,
             rung_end: Wall::from_millis(rung_end),
-        })
+        };
+        Ok(Self { score, ladder })
     }
 }
