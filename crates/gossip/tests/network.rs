@@ -1,0 +1,79 @@
+//! Whole networks of gossip engines in virtual time.
+
+mod net;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use net::{Node, grown, reached};
+use repute_gossip::Config;
+use repute_protocol::MessageId;
+use repute_sim::{Faults, World, for_each_seed};
+
+fn publish_from(world: &mut World<Node>, index: usize, count: usize, pause_ms: u64) {
+    for n in 0..count {
+        world.act(index, |node, now, out| {
+            node.publish(now, format!("{index}-{n}").as_bytes(), out)
+        });
+        world.run_for(Duration::from_millis(pause_ms));
+    }
+}
+
+fn published(world: &World<Node>) -> BTreeSet<MessageId> {
+    world
+        .hosts()
+        .flat_map(|(_, node)| node.published.clone())
+        .collect()
+}
+
+fn totals(world: &World<Node>) -> (u64, u64) {
+    world
+        .hosts()
+        .fold((0, 0), |(received, duplicates), (_, node)| {
+            let stats = node.engine.stats();
+            (received + stats.received, duplicates + stats.duplicates)
+        })
+}
+
+/// Payload copies beyond the first, per delivery, over `count` messages from random nodes.
+fn redundancy(world: &mut World<Node>, count: usize, pause_ms: u64) -> f64 {
+    let before = totals(world);
+    for n in 0..count {
+        publish_from(world, (n * 7_919) % world.len(), 1, pause_ms);
+    }
+    world.run_for(Duration::from_secs(5));
+    let after = totals(world);
+    (after.1 - before.1) as f64 / (after.0 - before.0) as f64
+}
+
+#[test]
+fn a_hundred_calm_nodes_receive_each_message_once_with_little_redundancy() {
+    for_each_seed("a_hundred_calm_nodes_receive_each", 3, |seed| {
+        let mut world = grown(seed, Faults::none(), 100, &Config::default(), 10);
+        let unsettled = redundancy(&mut world, 20, 100);
+        let settled = redundancy(&mut world, 40, 100);
+        let messages = published(&world);
+        assert_eq!(messages.len(), 60);
+        assert_eq!(
+            reached(&world, &messages),
+            100,
+            "settling {unsettled}, settled {settled}"
+        );
+        assert!(settled < 0.1, "redundancy {settled}");
+        assert_eq!(world.false_accusations(), []);
+    });
+}
+
+#[test]
+#[ignore = "release build: a minute of work"]
+fn a_thousand_nodes_receive_each_message_once_with_little_redundancy() {
+    for_each_seed("a_thousand_nodes_receive_each", 1, |seed| {
+        let mut world = grown(seed, Faults::none(), 1_000, &Config::default(), 20);
+        let unsettled = redundancy(&mut world, 20, 200);
+        let settled = redundancy(&mut world, 50, 100);
+        let messages = published(&world);
+        eprintln!("seed {seed}: settling {unsettled:.3}, settled {settled:.3}");
+        assert_eq!(reached(&world, &messages), 1_000);
+        assert!(settled < 0.1, "redundancy {settled}");
+        assert_eq!(world.false_accusations(), []);
+    });
+}
