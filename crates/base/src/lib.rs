@@ -42,3 +42,7 @@ pub use machine::Machine;
 pub use recent::{RecentIter, RecentMap};
 pub use rng::Rng;
 pub use time::{Mono, Timestamp, Wall};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

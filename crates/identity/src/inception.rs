@@ -23,12 +23,20 @@ impl Inception {
 
     /// The record of a first key and the recovery key that may one day replace it.
     pub fn new(key: PublicKey, recovery: &PublicKey) -> Self {
-        Self { version: Self::VERSION, key, recovery: *blake3::hash(recovery.as_bytes()).as_bytes() }
+        Self {
+            version: Self::VERSION,
+            key,
+            recovery: *blake3::hash(recovery.as_bytes()).as_bytes(),
+        }
     }
 
     /// The record from its parts, as carried by an envelope.
     pub const fn from_parts(key: PublicKey, recovery: [u8; 32]) -> Self {
-        Self { version: Self::VERSION, key, recovery }
+        Self {
+            version: Self::VERSION,
+            key,
+            recovery,
+        }
     }
 
     /// The record's version.
@@ -75,8 +83,13 @@ impl Identity {
         Self::from_parts(secret, inception)
     }
 
+    /// An identity whose record was made before; the caller has checked that they belong together.
     pub(crate) fn from_parts(secret: SecretKey, inception: Inception) -> Self {
-        Self { id: inception.node_id(), secret, inception }
+        Self {
+            id: inception.node_id(),
+            secret,
+            inception,
+        }
     }
 
     /// A throw-away identity from a seed, for tests, simulations and examples.
@@ -84,7 +97,8 @@ impl Identity {
     /// Whoever knows the seed has the key.
     pub fn from_seed(seed: u64) -> Self {
         let derive = |role: u8| {
-            let mut hasher = blake3::Hasher::new_derive_key("repute 2026-11 seeded test identity v1");
+            let mut hasher =
+                blake3::Hasher::new_derive_key("repute 2026-11 seeded test identity v1");
             hasher.update(&[role]);
             hasher.update(&seed.to_le_bytes());
             SecretKey::from_entropy(*hasher.finalize().as_bytes())
@@ -110,5 +124,45 @@ impl Identity {
     /// Signs `message` with the key in use.
     pub fn sign(&self, message: &[u8]) -> Signature {
         self.secret.sign(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use repute_base::codec;
+
+    use super::*;
+
+    #[test]
+    fn the_id_changes_with_every_part_of_the_record() {
+        let (a, b) = (Identity::from_seed(1), Identity::from_seed(2));
+        let record = *a.inception();
+        assert_eq!(record.node_id(), a.id());
+        assert_eq!(
+            Inception::id_of(record.key.as_bytes(), &record.recovery),
+            a.id()
+        );
+        let other_key = Inception::from_parts(b.inception().key, record.recovery);
+        let other_recovery = Inception::from_parts(record.key, b.inception().recovery);
+        let other_version = Inception {
+            version: 2,
+            ..record
+        };
+        for other in [other_key, other_recovery, other_version] {
+            assert_ne!(other.node_id(), a.id());
+        }
+        assert!(record.is_known() && !other_version.is_known());
+    }
+
+    #[test]
+    fn the_record_is_version_key_and_recovery_hash_on_the_wire() {
+        let record = *Identity::from_seed(1).inception();
+        let bytes = codec::encode(&record);
+        assert_eq!(bytes.len(), Inception::LEN);
+        assert_eq!((bytes[0], &bytes[1..33]), (1, &record.key.as_bytes()[..]));
+        assert_eq!(bytes[33..], record.recovery);
+        assert_eq!(codec::decode(&bytes), Ok(record));
+        let weak = [&[1u8; 1][..], &[0; 64]].concat();
+        assert!(codec::decode::<Inception>(&weak).is_err());
     }
 }

@@ -9,12 +9,33 @@
 //! batches of any composition ([`verify`], [`verify_batch`]); weak keys are refused when a
 //! [`PublicKey`] is made.
 //!
+//! ```
+//! use repute_base::{BoundedVec, Wall};
+//! use repute_identity::{Check, Identity, Ticket, verify};
+//!
+//! // A throw-away identity; `keystore::generate` makes real ones.
+//! let identity = Identity::from_seed(7);
+//! let message = b"the harbour is open";
+//! let signature = identity.sign(message);
+//! assert!(verify(&Check { key: identity.inception().key, message, signature }));
+//!
+//! // An invitation to dial it, safe in shells and QR codes.
+//! let ticket = Ticket {
+//!     inception: *identity.inception(),
+//!     addresses: BoundedVec::truncated(["192.0.2.1:7000".parse()?]),
+//!     expires: Wall::from_millis(1_800_000_000_000),
+//! };
+//! let read: Ticket = ticket.to_string().parse()?;
+//! assert_eq!(read.node_id(), identity.id());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! This crate never opens a socket, never reads a clock, and asks the operating system for nothing
-//! but the files and randomness of the [`keystore`] behind the feature of that name.
+//! but the files and randomness of the keystore behind the feature of that name.
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "keystore")]
+#[cfg(any(feature = "keystore", test))]
 extern crate std;
 
 mod id;
@@ -29,8 +50,12 @@ mod verify;
 
 pub use id::NodeId;
 pub use inception::{Identity, Inception};
-pub use key::{KeyError, PublicKey, SecretKey, Signature};
-pub use sealed::{SealError, open, seal};
+pub use key::{KeyError, PublicKey, RecoverySecret, SecretKey, Signature};
+pub use sealed::{SEAL_OVERHEAD, SealError, open, seal};
 pub use text::ParseError;
 pub use ticket::{Ticket, TicketError};
 pub use verify::{BATCH_MAX, Check, verify, verify_batch};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -22,6 +22,9 @@ pub enum ParseError {
     /// A character that the encoding does not have.
     #[error("not base32 (a-z, 2-7) nor hex (0-9, a-f)")]
     Alphabet,
+    /// Well written, but not a key that is admitted.
+    #[error("{0}")]
+    Key(crate::KeyError),
 }
 
 /// Lower-case base32 without padding.
@@ -43,6 +46,8 @@ pub(crate) fn parse32(text: &str) -> Result<[u8; 32], ParseError> {
         HEX_LEN => &HEXLOWER_PERMISSIVE,
         len => return Err(ParseError::Length { len }),
     };
-    let bytes = encoding.decode(text.as_bytes()).map_err(|_| ParseError::Alphabet)?;
+    let bytes = encoding
+        .decode(text.as_bytes())
+        .map_err(|_| ParseError::Alphabet)?;
     bytes.try_into().map_err(|_| ParseError::Alphabet)
 }

@@ -80,11 +80,17 @@ impl Ticket {
     /// # Errors
     /// [`TicketError::Expired`].
     pub fn check_fresh(&self, now: Wall) -> Result<(), TicketError> {
-        if now > self.expires { Err(TicketError::Expired) } else { Ok(()) }
+        if now > self.expires {
+            Err(TicketError::Expired)
+        } else {
+            Ok(())
+        }
     }
 
     fn checksum(bytes: &[u8]) -> [u8; Self::CHECKSUM_LEN] {
-        let hash = blake3::Hasher::new_derive_key(Self::CHECKSUM_CONTEXT).update(bytes).finalize();
+        let hash = blake3::Hasher::new_derive_key(Self::CHECKSUM_CONTEXT)
+            .update(bytes)
+            .finalize();
         let [a, b, c, d, ..] = *hash.as_bytes();
         [a, b, c, d]
     }
@@ -111,9 +117,15 @@ impl FromStr for Ticket {
 
     fn from_str(text: &str) -> Result<Self, TicketError> {
         if text.len() > Self::TEXT_MAX {
-            return Err(TicketError::TooLong { len: text.len(), max: Self::TEXT_MAX });
+            return Err(TicketError::TooLong {
+                len: text.len(),
+                max: Self::TEXT_MAX,
+            });
         }
-        let encoded = text.trim().strip_prefix(Self::PREFIX).ok_or(TicketError::Prefix)?;
+        let encoded = text
+            .trim()
+            .strip_prefix(Self::PREFIX)
+            .ok_or(TicketError::Prefix)?;
         let bytes = from_base32(encoded).ok_or(TicketError::Checksum)?;
         let (content, checksum) = bytes
             .len()

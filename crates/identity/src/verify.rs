@@ -10,6 +10,11 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 use crate::{PublicKey, Signature};
 
+#[cfg(test)]
+mod edge_cases;
+#[cfg(test)]
+pub(crate) use edge_cases::small_order_encodings;
+
 /// Signatures checked in one equation at most; larger slices are split.
 pub const BATCH_MAX: usize = 64;
 
@@ -27,7 +32,8 @@ pub struct Check<'a> {
 /// Whether `signature` is `key`'s over `message`, by ZIP 215.
 pub fn verify(check: &Check<'_>) -> bool {
     VerificationKey::try_from(*check.key.as_bytes()).is_ok_and(|key| {
-        key.verify(&(*check.signature.as_bytes()).into(), check.message).is_ok()
+        key.verify(&(*check.signature.as_bytes()).into(), check.message)
+            .is_ok()
     })
 }
 
