@@ -88,3 +88,7 @@ pub use misbehaviour::{Misbehaviour, Severity};
 pub use payload::{AddressRecord, Dot, Message, Payload, Recommendation, Topic};
 pub use proof::{FromPeer, Verified, verify_all};
 pub use repute_base::codec::DecodeError;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

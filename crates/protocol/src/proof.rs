@@ -1,4 +1,8 @@
 //! Types that carry proof.
+#![allow(
+    clippy::result_large_err,
+    reason = "the envelope is handed back, not copied to the heap"
+)]
 
 use alloc::vec::Vec;
 use core::ops::Deref;

@@ -1,4 +1,11 @@
 //! R12: no decoder allocates more than 4 × the bytes received + 4 KiB, whatever lengths are claimed.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
 
 mod samples;
 

@@ -1,4 +1,11 @@
 //! Limits, round trips and hostile bytes (R22).
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
 
 mod checks;
 mod samples;

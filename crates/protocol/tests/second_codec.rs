@@ -1,5 +1,12 @@
 //! A second codec reads and writes the same bytes: every wire type, spelled out once more with
 //! plain fields, through wincode. It also keeps the way open to switch.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
 
 use proptest::prelude::*;
 use repute_identity::Identity;

@@ -1,4 +1,11 @@
 //! What a signature covers, and what a forger can do.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
 
 mod samples;
 

@@ -4,6 +4,13 @@
 //! `tests/fuzz` run the same functions over what the fuzzer finds. A function that panics has
 //! found a bug.
 #![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
+#![allow(
     unreachable_pub,
     reason = "shared with the fuzz crate, where it is public"
 )]

@@ -1,4 +1,12 @@
 //! Frames and envelopes to test with: ordinary ones, and the largest that are legal.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::unwrap_used,
+    reason = "test code: a panic is the verdict"
+)]
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
 use bytes::Bytes;
