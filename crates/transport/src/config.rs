@@ -49,7 +49,7 @@ pub struct Config {
     pub first_frame_time: Duration,
     /// How long a goodbye may take to reach the other end.
     pub flush_time: Duration,
-    /// A link is lost when nothing comes for so long.
+    /// A link is lost when nothing comes for so long after something was sent.
     pub idle_time: Duration,
     /// A quiet link says so this often.
     pub keep_alive_time: Duration,

@@ -74,6 +74,11 @@ impl Batch {
         self.envelopes.is_empty()
     }
 
+    /// Who sent them, in order.
+    pub fn senders(&self) -> &[NodeId] {
+        &self.senders
+    }
+
     /// Checks them all: who sent it, and the proven envelope or the forged one, in order.
     ///
     /// `entropy` must be unpredictable to the authors. This takes about 15 µs of a core for each
