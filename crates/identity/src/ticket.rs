@@ -122,9 +122,12 @@ impl FromStr for Ticket {
                 max: Self::TEXT_MAX,
             });
         }
+        // Upper case is understood throughout, because compact QR codes know no other.
         let encoded = text
             .trim()
-            .strip_prefix(Self::PREFIX)
+            .split_at_checked(Self::PREFIX.len())
+            .filter(|(prefix, _)| prefix.eq_ignore_ascii_case(Self::PREFIX))
+            .map(|(_, encoded)| encoded)
             .ok_or(TicketError::Prefix)?;
         let bytes = from_base32(encoded).ok_or(TicketError::Checksum)?;
         let (content, checksum) = bytes

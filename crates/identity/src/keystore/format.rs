@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{KeystoreError, Passphrase, random};
 use crate::Inception;
 
-/// A keystore has at most 234 bytes; later versions may grow to this.
+/// A keystore has at most 204 bytes; later versions may grow to this.
 pub(super) const FILE_LEN_MAX: usize = 512;
 
 const MAGIC: &[u8; 16] = b"repute keystore\n";
