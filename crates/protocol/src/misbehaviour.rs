@@ -16,7 +16,9 @@ pub enum Misbehaviour {
     OversizedFrame,
     /// A payload, inside a proven envelope, that is no encoding of its kind; its author's fault.
     MalformedPayload,
-    /// An envelope from more than five minutes ahead.
+    /// An envelope from so far ahead that no two honest clocks can explain it. Being refused as
+    /// [`Freshness::FromTheFuture`](crate::Freshness) is not enough: an honest relay in between may
+    /// have a clock ahead of the receiver's.
     FromTheFuture,
     /// An envelope of another network.
     WrongNetwork,
