@@ -63,6 +63,8 @@ impl Peers {
             Link::new(id, inbound, remote, handshake, control, since),
         );
         self.half_open += 1;
+        // A dial of ours that met this link half-way is answered by it.
+        self.dialling.finish(&peer);
         let ack = HandshakeAck {
             observed: remote,
             peers: self.hints(peer, &remote),
