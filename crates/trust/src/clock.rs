@@ -45,19 +45,15 @@ impl Clock {
             return time;
         };
         let passed = now.mono.since(accounted).min(step_max);
-        let time = if now.wall >= time {
+        let slowest = Duration::from_millis(millis(passed) / 2);
+        let time = if now.wall > time + slowest {
             self.accounted = Some(accounted.max(now.mono));
             now.wall.min(time + passed * 2)
         } else {
-            // Half speed in whole milliseconds; what is left over stays unaccounted.
-            let gained = Duration::from_millis(millis(passed) / 2);
-            let capped = passed == step_max;
-            self.accounted = Some(if capped {
-                accounted.max(now.mono)
-            } else {
-                accounted + gained * 2
-            });
-            time + gained
+            // Half speed in whole milliseconds; an odd one stays unaccounted.
+            let odd = Duration::from_millis(millis(passed) % 2);
+            self.accounted = Some(accounted.max(now.mono - odd));
+            time + slowest
         };
         self.time = Some(time);
         time

@@ -12,7 +12,7 @@ pub struct Limits {
     /// the one that would end first goes.
     pub bans: usize,
     /// Records of a subject kept in memory for [`Ledger::recent`](crate::Ledger::recent), at most
-    /// 64. Eight tell an operator what happened last; all of them are in the store.
+    /// 64. Six tell an operator what happened last; all of them are in the store.
     pub recent: usize,
     /// Stored records of a subject in a context at which the older half is compacted, at least 8.
     /// 512 are more than a day of the fastest credit.
@@ -24,7 +24,7 @@ impl Default for Limits {
         Self {
             subjects: 100_000,
             bans: 10_000,
-            recent: 8,
+            recent: 6,
             records: 512,
         }
     }

@@ -81,7 +81,10 @@ pub(crate) struct Subject {
 /// The fold up to a record, kept until all up to there is compacted.
 #[derive(Debug)]
 struct Older {
-    record: Record,
+    state: Carried,
+    number: u64,
+    wall: Wall,
+    context: Context,
     count: u32,
 }
 
@@ -170,23 +173,62 @@ impl Subject {
             self.stored = self.stored.saturating_sub(older.count).saturating_add(1);
         }
         if self.older.is_none() && self.stored >= half {
-            let evidence = Evidence::Carried(self.state);
-            let record = Record {
-                evidence,
-                fault: Fault::Ours,
-                ..*last
-            };
+            let Record {
+                number,
+                wall,
+                context,
+                ..
+            } = *last;
+            let (state, count) = (self.state, self.stored);
             self.older = Some(Box::new(Older {
-                record,
-                count: self.stored,
+                state,
+                number,
+                wall,
+                context,
+                count,
             }));
         }
-        due.map(|older| older.record)
+        due.map(|older| Record {
+            number: older.number,
+            subject: last.subject,
+            context: older.context,
+            evidence: Evidence::Carried(older.state),
+            fault: Fault::Ours,
+            wall: older.wall,
+        })
     }
 
     #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.recent.capacity() * size_of::<Recent>()
             + self.older.as_ref().map_or(0, |_| size_of::<Older>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+
+    #[test]
+    fn a_busy_peer_takes_less_than_512_bytes() {
+        let (config, limits) = (Config::default(), Limits::default());
+        let mut record = Record {
+            number: 1,
+            subject: NodeId::from_bytes([0; 32]),
+            context: Context::Network,
+            evidence: Evidence::Useful,
+            fault: Fault::Theirs,
+            wall: Wall::ZERO,
+        };
+        let mut subject = Subject::new(&config, &record);
+        for number in 1..2_000 {
+            record.number = number;
+            subject.fold(&config, &record, limits.recent);
+            subject.compact(&record, limits.records);
+            // Its id is held by the table, and by the newcomers with the first number.
+            let held = size_of::<Subject>() + subject.heap_bytes() + 32 + 40;
+            assert!(held < 512, "{held} bytes");
+        }
     }
 }
