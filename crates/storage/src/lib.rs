@@ -8,9 +8,19 @@
 //!
 //! This crate never judges what it keeps: bodies are opaque, and the engines' own encoding. It
 //! never runs a task or needs a runtime: one plain thread writes, callbacks answer.
+//!
+//! ```
+//! use repute_storage::{MemoryStore, Store, Write};
+//!
+//! let store = MemoryStore::new();
+//! let write = Write::State { key: "colour".into(), value: b"blue".to_vec() };
+//! store.write(vec![write], Box::new(|result| assert_eq!(result, Ok(()))));
+//! assert_eq!(store.state("colour").unwrap().as_deref(), Some(&b"blue"[..]));
+//! ```
 
 #[cfg(feature = "sqlite")]
 mod check;
+pub mod contract;
 mod error;
 pub mod limits;
 mod memory;

@@ -163,13 +163,10 @@ impl Tables {
                 up_to,
                 row,
             } => {
-                let span = (subject, 0)..=(subject, up_to);
-                let folded: Vec<_> = self.events_by_subject.range(span).copied().collect();
-                for (_, number) in folded {
-                    undo.push(self.swap(Change::Event(number, None)));
-                }
+                self.fold(subject, up_to, undo);
                 self.append(row, undo)?;
             }
+            Write::ForgetEvents(subject) => self.fold(subject, u64::MAX, undo),
             Write::Ban(row) => undo.push(self.swap(Change::Ban(row.subject, Some(row)))),
             Write::Unban(id) => undo.push(self.swap(Change::Ban(id, None))),
             Write::Seen(rows) => {
@@ -188,6 +185,15 @@ impl Tables {
             Write::Prune(prune) => self.prune(prune, undo),
         }
         Ok(())
+    }
+
+    /// Removes the events of `subject` numbered up to and including `up_to`.
+    fn fold(&mut self, subject: NodeId, up_to: u64, undo: &mut Vec<Change>) {
+        let span = (subject, 0)..=(subject, up_to);
+        let folded: Vec<_> = self.events_by_subject.range(span).copied().collect();
+        for (_, number) in folded {
+            undo.push(self.swap(Change::Event(number, None)));
+        }
     }
 
     fn append(&mut self, row: EventRow, undo: &mut Vec<Change>) -> Result<(), StoreError> {

@@ -31,6 +31,8 @@ pub enum Write {
         /// What takes their place. Numbered `up_to`, it keeps their place in the order.
         row: EventRow,
     },
+    /// Removes all events of a subject; nothing if there are none.
+    ForgetEvents(NodeId),
     /// Bans, or replaces the ban.
     Ban(BanRow),
     /// Lifts a ban; nothing if there is none.
@@ -179,7 +181,7 @@ fn admit_one(write: &mut Write) -> Result<(usize, usize), StoreError> {
             }
             (1, 0)
         }
-        Write::ForgetPeer(_) | Write::Unban(_) => (1, 0),
+        Write::ForgetPeer(_) | Write::ForgetEvents(_) | Write::Unban(_) => (1, 0),
     })
 }
 

@@ -164,3 +164,77 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    const TABLES: [Table; 5] = [
+        Table::Peers,
+        Table::Events,
+        Table::Bans,
+        Table::Seen,
+        Table::State,
+    ];
+
+    fn plan(connection: &Connection, sql: &str) -> String {
+        let mut statement = connection
+            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+            .unwrap();
+        let parameters = statement.parameter_count();
+        let values = rusqlite::params_from_iter(std::iter::repeat_n(1, parameters));
+        let steps = statement
+            .query_map(values, |row| row.get::<_, String>(3))
+            .unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn no_statement_but_a_whole_load_visits_every_row_or_sorts() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, 0, schema::VERSION, |_| ()).unwrap();
+        let mut indexed = vec![
+            PEER_UPDATE,
+            PEER_INSERT,
+            PEER_DELETE,
+            PEERS_PRUNE,
+            PEERS_EVICT,
+            EVENT_INSERT,
+            EVENT_DIGEST,
+            EVENTS_FOLD,
+            EVENTS_OF,
+            BAN_UPDATE,
+            BAN_INSERT,
+            BAN_DELETE,
+            BANS_PRUNE,
+            BANS_EVICT,
+            BANS_EVICT_ENDLESS,
+            SEEN_UPDATE,
+            SEEN_INSERT,
+            SEEN_PRUNE,
+            SEEN_EVICT,
+            STATE_UPDATE,
+            STATE_INSERT,
+            STATE_DELETE,
+            STATE_OF,
+            DAMAGED_TRIM,
+        ];
+        for table in TABLES {
+            indexed.extend([table.row(), table.set_aside(), table.remove()]);
+        }
+        for sql in indexed {
+            let plan = plan(&connection, sql);
+            assert!(!plan.contains("SCAN"), "{sql}: {plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
+        }
+        for sql in [PEERS_ALL, EVENTS_ALL, BANS_ALL, SEEN_ALL] {
+            assert!(
+                !plan(&connection, sql).contains("TEMP B-TREE"),
+                "{sql} sorts"
+            );
+        }
+    }
+}

@@ -120,11 +120,12 @@ impl Writer {
         if let Err(error) = &group {
             tracing::warn!(%error, "a group of writes failed");
         }
-        for (answer, verdict) in answers {
-            answer.give(verdict.and(group.clone()));
-        }
+        // Before the answers, so that a flush finds it done.
         for (table, rows) in damage {
             self.set_aside(table, &rows);
+        }
+        for (answer, verdict) in answers {
+            answer.give(verdict.and(group.clone()));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use repute_identity::NodeId;
 use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::{failure::from_sqlite, statements as sql, statements::Table};
@@ -78,13 +79,10 @@ impl Applier<'_> {
                 up_to,
                 row,
             } => {
-                let folded = self.run(
-                    sql::EVENTS_FOLD,
-                    params![&subject.as_bytes()[..], signed(*up_to)],
-                )?;
-                self.counts.less(Table::Events, folded);
+                self.fold(*subject, *up_to)?;
                 self.event(row, false)
             }
+            Write::ForgetEvents(subject) => self.fold(*subject, limits::NUMBER_MAX),
             Write::Ban(row) => self.ban(row),
             Write::Unban(id) => {
                 let gone = self.run(sql::BAN_DELETE, [&id.as_bytes()[..]])?;
@@ -100,6 +98,16 @@ impl Applier<'_> {
             }
             Write::Prune(prune) => self.prune(*prune),
         }
+    }
+
+    /// Removes the events of `subject` numbered up to and including `up_to`.
+    fn fold(&mut self, subject: NodeId, up_to: u64) -> Result<(), StoreError> {
+        let folded = self.run(
+            sql::EVENTS_FOLD,
+            params![&subject.as_bytes()[..], signed(up_to)],
+        )?;
+        self.counts.less(Table::Events, folded);
+        Ok(())
     }
 
     fn peer(&mut self, row: &PeerRow) -> Result<(), StoreError> {
