@@ -319,7 +319,7 @@ mod tests {
             ..Limits::default()
         };
         let mut book = Book::default();
-        (0..3).for_each(|n| drop(enter(&mut book, n, 0, &limits)));
+        (0..3).for_each(|n| assert_ne!(enter(&mut book, n, 0, &limits), Entered::NoRoom));
         book.iter_mut()
             .for_each(|(_, entry)| entry.last_connected = Some(Wall::ZERO));
         assert_eq!(enter(&mut book, 9, 7, &limits), Entered::NoRoom);

@@ -148,16 +148,6 @@ impl Detector {
             .values_mut()
             .for_each(|relay| relay.deadline = relay.deadline + late);
     }
-
-    #[cfg(test)]
-    pub(crate) fn sizes(&self) -> [usize; 4] {
-        [
-            self.round.len(),
-            self.probes.len(),
-            self.suspects.len(),
-            self.relays.len(),
-        ]
-    }
 }
 
 impl Peers {

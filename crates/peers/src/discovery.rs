@@ -79,11 +79,6 @@ impl Discovery {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn sizes(&self) -> (usize, usize) {
-        (self.records.len(), self.pending.len())
-    }
 }
 
 impl Peers {

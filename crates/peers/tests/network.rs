@@ -1,4 +1,10 @@
 //! Whole networks of this engine in virtual time.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what it expects"
+)]
 
 use std::{
     collections::{BTreeMap, VecDeque},

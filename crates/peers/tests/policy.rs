@@ -1,4 +1,10 @@
 //! One test for each policy, on an engine driven by hand.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what it expects"
+)]
 
 use std::time::Duration;
 
@@ -539,6 +545,90 @@ fn signed_records_spread_and_a_replay_or_a_forgery_changes_nothing() {
         accused(&bench.give(Input::RecordForged { from: id(1) })),
         [Misbehaviour::ForgedEnvelope]
     );
+}
+
+#[test]
+fn kept_records_and_running_checks_are_bounded() {
+    let limits = Limits {
+        records_max: 4,
+        verifying_max: 6,
+        ..Limits::default()
+    };
+    let mut bench = Bench::with(Config::default(), limits);
+    bench.connect(1, true);
+    let records: Vec<_> = (100..116).map(|n| record(n, 1)).collect();
+    let outputs = bench.frame(1, announcement(&records));
+    let mut taken = 0;
+    for output in outputs {
+        let Output::Verify { envelope, .. } = output else {
+            continue;
+        };
+        let proven = envelope.verify().expect("genuine");
+        taken += usize::from(!bench.give(Input::RecordVerified(proven)).is_empty());
+    }
+    assert_eq!(taken, 6, "the newest six checks were still awaited");
+    let outputs = bench.frame(1, Frame::PeerDiscovery(PeerDiscovery { count: 255 }));
+    let passed_on = outputs.iter().find_map(|output| match output {
+        Output::Send {
+            frame: Frame::PeerAnnouncement(answer),
+            ..
+        } => Some(answer.records.len()),
+        _ => None,
+    });
+    assert_eq!(passed_on, Some(4));
+}
+
+#[test]
+fn probes_for_others_are_bounded_and_declined_beyond() {
+    let mut bench = Bench::with(
+        Config::default(),
+        Limits {
+            relays_max: 2,
+            ..Limits::default()
+        },
+    );
+    bench.connect(1, true);
+    bench.connect(2, true);
+    let mut counts = (0, 0);
+    for nonce in 0..5 {
+        let request = Heartbeat::ProbeRequest {
+            nonce,
+            target: id(2),
+        };
+        for output in bench.frame(1, Frame::Heartbeat(request)) {
+            match output {
+                Output::Send {
+                    peer,
+                    frame: Frame::Heartbeat(Heartbeat::Ping { .. }),
+                } => {
+                    assert_eq!(peer, id(2));
+                    counts.0 += 1;
+                }
+                Output::Send {
+                    frame: Frame::Heartbeat(Heartbeat::ProbeReply { alive, .. }),
+                    ..
+                } => {
+                    assert!(!alive);
+                    counts.1 += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(counts, (2, 3));
+}
+
+#[test]
+fn a_heartbeat_flood_is_over_budget_and_reported_once_a_second() {
+    let mut bench = Bench::new(Config::default());
+    bench.connect(1, true);
+    let mut reports = Vec::new();
+    for nonce in 0..10_000 {
+        reports.extend(accused(
+            &bench.frame(1, Frame::Heartbeat(Heartbeat::Ping { nonce })),
+        ));
+    }
+    assert_eq!(reports, [Misbehaviour::BudgetExceeded]);
 }
 
 #[test]
