@@ -1,4 +1,10 @@
 //! Both stores keep the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::cell::RefCell;
 

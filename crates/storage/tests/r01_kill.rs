@@ -2,6 +2,12 @@
 //!
 //! The test runs itself again as the child that is killed. `REPUTE_R01_KILLS` sets how many kills.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,12 @@
 //! R04: whatever happens to the file, the store serves what was written or refuses.
 //!
 //! `REPUTE_R04_MUTATIONS` sets how many mutations are tried.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::{collections::BTreeMap, env, fs, path::Path};
 

@@ -1,4 +1,10 @@
 //! What the SQLite store promises beside the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 use std::{
     fs,

@@ -114,10 +114,10 @@ fn take_in(
     let bytes = fs::metadata(path)
         .map_err(|error| from_io(path, &error))?
         .len();
-    if bytes <= QUICK_CHECK_BYTES_MAX {
-        if let Some(found) = schema::quick_check(connection).map_err(failed)? {
-            return corrupt(found);
-        }
+    if bytes <= QUICK_CHECK_BYTES_MAX
+        && let Some(found) = schema::quick_check(connection).map_err(failed)?
+    {
+        return corrupt(found);
     }
     if version < VERSION {
         schema::migrate(connection, version, VERSION, |step| {

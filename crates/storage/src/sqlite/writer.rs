@@ -183,10 +183,10 @@ impl Writer {
 
     /// SQLite may have rolled back on its own already.
     fn roll_back(&self) {
-        if !self.connection.is_autocommit() {
-            if let Err(error) = self.execute("ROLLBACK") {
-                tracing::error!(%error, "a failed group could not be rolled back");
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(%error, "a failed group could not be rolled back");
         }
     }
 

@@ -70,7 +70,8 @@ impl Applier<'_> {
         match write {
             Write::Peer(row) => self.peer(row),
             Write::ForgetPeer(id) => {
-                self.counts.peers -= self.run(sql::PEER_DELETE, [&id.as_bytes()[..]])?;
+                let gone = self.run(sql::PEER_DELETE, [&id.as_bytes()[..]])?;
+                self.counts.less(Table::Peers, gone);
                 Ok(())
             }
             Write::Event(row) => self.event(row, true),
@@ -211,17 +212,20 @@ impl Applier<'_> {
     pub(super) fn evict(&mut self) -> Result<(), StoreError> {
         let over = self.counts.peers.saturating_sub(self.bounds.peers);
         if over > 0 {
-            self.counts.peers -= self.run(sql::PEERS_EVICT, [signed(over)])?;
+            let gone = self.run(sql::PEERS_EVICT, [signed(over)])?;
+            self.counts.less(Table::Peers, gone);
         }
         for statement in [sql::BANS_EVICT, sql::BANS_EVICT_ENDLESS] {
             let over = self.counts.bans.saturating_sub(self.bounds.bans);
             if over > 0 {
-                self.counts.bans -= self.run(statement, [signed(over)])?;
+                let gone = self.run(statement, [signed(over)])?;
+                self.counts.less(Table::Bans, gone);
             }
         }
         let over = self.counts.seen.saturating_sub(self.bounds.seen);
         if over > 0 {
-            self.counts.seen -= self.run(sql::SEEN_EVICT, [signed(over)])?;
+            let gone = self.run(sql::SEEN_EVICT, [signed(over)])?;
+            self.counts.less(Table::Seen, gone);
         }
         Ok(())
     }
