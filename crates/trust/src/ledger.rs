@@ -86,16 +86,19 @@ impl Ledger {
                     self.put_ban(ban, false);
                 }
             }
-            (_, Evidence::Pardon) => {
-                if self
-                    .bans
-                    .of(&record.subject)
-                    .is_some_and(|known| known.since <= record.wall)
-                {
-                    self.bans.remove(&record.subject);
-                }
-            }
+            (_, Evidence::Pardon) => self.pardon(record),
             _ => {}
+        }
+    }
+
+    /// A stored pardon lifts the ban that the records before it led to.
+    fn pardon(&mut self, record: &Record) {
+        if self
+            .bans
+            .of(&record.subject)
+            .is_some_and(|known| known.since <= record.wall)
+        {
+            self.bans.remove(&record.subject);
         }
     }
 

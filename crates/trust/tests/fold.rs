@@ -1,5 +1,12 @@
 //! A score is a fold over its records and nothing else: through restarts, compaction, eviction
 //! and clocks that jump.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::{collections::BTreeMap, mem::size_of, time::Duration};
 
@@ -27,6 +34,15 @@ fn observe(subject: NodeId, evidence: Evidence, fault: Fault) -> Input {
         context: Context::Network,
         evidence,
         fault,
+    }
+}
+
+/// As many cases as asked for by `PROPTEST_CASES`, and no fewer than `cases`.
+fn at_least(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(cases),
+        ..config
     }
 }
 
@@ -114,7 +130,7 @@ fn fault(code: u8) -> Fault {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(at_least(256))]
 
     #[test]
     fn a_score_is_recomputed_from_its_records_to_the_last_bit(
@@ -224,7 +240,7 @@ fn checkpoint() -> Record {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(at_least(1_000))]
 
     #[test]
     fn r06_clock_jumps_neither_panic_nor_expire_nor_rewind(

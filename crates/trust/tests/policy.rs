@@ -1,4 +1,11 @@
 //! Parameter sets that cannot be meant are refused, with the reason.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::time::Duration;
 
