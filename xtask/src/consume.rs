@@ -90,11 +90,12 @@ impl Drop for Outside {
 
 impl Outside {
     fn new(libraries: &[Package]) -> Result<Self> {
-        let name = format!("repute-consume-{}", std::process::id());
+        // The same place each time, or everything of ours would pile up in the target folder.
         let outside = Self {
-            folder: std::env::temp_dir().join(name),
+            folder: std::env::temp_dir().join("repute-consume"),
         };
-        let packages = root().join("target/consume");
+        drop(fs::remove_dir_all(&outside.folder));
+        let target = root().join("target");
         let mut package = cargo();
         package.args([
             "package",
@@ -103,7 +104,7 @@ impl Outside {
             "--locked",
             "--quiet",
         ]);
-        package.arg("--target-dir").arg(&packages);
+        package.arg("--target-dir").arg(&target);
         for library in libraries {
             package.args(["-p", &library.name]);
         }
@@ -112,19 +113,22 @@ impl Outside {
         fs::create_dir_all(outside.folder.join(".cargo"))?;
         let mut config = String::from("[patch.crates-io]\n");
         for library in libraries {
-            let file = packages.join(format!(
+            let file = target.join(format!(
                 "package/{}-{}.crate",
                 library.name, library.version
             ));
             let mut tar = Command::new("tar");
-            tar.arg("-xzf").arg(&file).arg("-C").arg(&outside.folder);
+            // Packages carry one fixed time for all files, which would hide changes from cargo.
+            tar.arg("-xzmf").arg(&file).arg("-C").arg(&outside.folder);
             succeed(&mut tar)?;
             let home = outside.home(library);
             // The same versions of foreign crates as in the workspace.
             fs::copy(root().join("Cargo.lock"), home.join("Cargo.lock"))?;
             writeln!(config, "{} = {{ path = {:?} }}", library.name, home)?;
         }
-        config += "\n[profile.dev]\ndebug = false\n\n[profile.dev.package.\"*\"]\nopt-level = 2\n";
+        // As in the workspace, so that the foreign crates built there serve here too.
+        config += "\n[profile.dev]\ndebug = \"line-tables-only\"\n";
+        config += "\n[profile.dev.package.\"*\"]\nopt-level = 2\n";
         fs::write(outside.folder.join(".cargo/config.toml"), config)
             .context("could not write the configuration of the folder outside")?;
         Ok(outside)
@@ -160,7 +164,7 @@ impl Outside {
         let mut command = cargo();
         command
             .current_dir(home)
-            .env("CARGO_TARGET_DIR", root().join("target/consume"));
+            .env("CARGO_TARGET_DIR", root().join("target"));
         // What cargo sets for this task would be taken for the crate's own.
         for (key, _) in std::env::vars() {
             if key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_") {
