@@ -48,6 +48,8 @@ struct Relay {
     nonce: u64,
     target: NodeId,
     deadline: Mono,
+    /// Whether "no answer yet" has been sent; a late answer is still passed on.
+    declined: bool,
 }
 
 #[derive(Debug)]
@@ -403,12 +405,14 @@ impl Peers {
 
     /// Probes `target` for another. "No" also means "I cannot", and still shows that we live.
     fn relay(&mut self, requester: NodeId, nonce: u64, target: NodeId) {
-        let deadline = self.now.mono + self.config.probe_period * 3 / 10;
+        // Half the requester's wait, so that it hears from us in time either way.
+        let deadline = self.now.mono + self.config.probe_period * 3 / 20;
         let relay = Relay {
             requester,
             nonce,
             target,
             deadline,
+            declined: false,
         };
         let reachable = self.links.get(&target).is_some_and(|link| link.admitted);
         if !reachable || self.detector.relays.len() >= self.limits.relays_max {
@@ -426,10 +430,10 @@ impl Peers {
         let Some(probe) = self.detector.probes.get_mut(&target) else {
             return;
         };
-        if probe.nonce != nonce || probe.replied >= probe.asked {
+        if probe.nonce != nonce || probe.asked == 0 {
             return;
         }
-        probe.replied += 1;
+        probe.replied = probe.replied.saturating_add(1);
         if !alive {
             return;
         }
@@ -452,8 +456,14 @@ impl Peers {
             .map(|(nonce, _)| *nonce)
             .collect();
         for nonce in late {
-            if let Some(relay) = self.detector.relays.remove(&nonce) {
+            let Some(mut relay) = self.detector.relays.remove(&nonce) else {
+                continue;
+            };
+            if !relay.declined {
                 self.reply_to(&relay, false);
+                relay.declined = true;
+                relay.deadline = mono + self.config.probe_period;
+                self.detector.relays.insert(nonce, relay);
             }
         }
     }
