@@ -28,7 +28,7 @@ impl MemoryNetwork {
         Socket::new(MemorySocket { network: self.clone(), address })
     }
 
-    /// From now on what is sent to this address is lost.
+    /// From now on what is sent to or from this address is lost.
     pub fn unplug(&self, address: SocketAddr) {
         self.mailboxes.lock().unwrap().remove(&address);
     }
@@ -43,6 +43,9 @@ struct MemorySocket {
 impl Datagrams for MemorySocket {
     fn send(&self, to: SocketAddr, payload: &[u8]) -> io::Result<()> {
         let mut mailboxes = self.network.mailboxes.lock().unwrap();
+        if !mailboxes.contains_key(&self.address) {
+            return Ok(());
+        }
         if let Some(mailbox) = mailboxes.get_mut(&to) {
             mailbox.datagrams.push_back((self.address, payload.to_vec()));
             if let Some(waker) = mailbox.waker.take() {
