@@ -81,7 +81,9 @@ async fn links_a_second(at_once: u64) -> Result<f64, Failure> {
             while started.elapsed() < RUN {
                 // Endpoints count here as well: each dials once, as a stranger would.
                 let seed = 10_000 + lane * 100_000 + links;
-                let Ok((client, mut events, _)) = bind(seed).await else { break };
+                let Ok((client, mut events, _)) = bind(seed).await else {
+                    break;
+                };
                 client.dial(id, vec![address.into()]);
                 match events.next().await {
                     Some(Event::LinkUp { .. }) => links += 1,

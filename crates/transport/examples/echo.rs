@@ -32,7 +32,11 @@ async fn main() -> Result<(), Failure> {
             Event::Frames { peer, frames } => {
                 for frame in frames {
                     if let Frame::CustomData(echo) = frame.value() {
-                        println!("{} says {:?}", peer.short(), echo.data.escape_ascii().to_string());
+                        println!(
+                            "{} says {:?}",
+                            peer.short(),
+                            echo.data.escape_ascii().to_string()
+                        );
                     }
                 }
                 break;

@@ -51,10 +51,17 @@ impl Default for VerifyLimits {
     }
 }
 
-/// A peer's envelopes found no room; the envelope is given back, unchecked.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("too much of this peer waits to be checked; the envelope was dropped")]
-pub struct QueueFull(pub Envelope);
+/// An envelope found no room, and was dropped and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "too much waits to be checked ({bytes} bytes, {of_peer} of this peer); the envelope was dropped"
+)]
+pub struct QueueFull {
+    /// Bytes that wait, of all peers.
+    pub bytes: usize,
+    /// Bytes that wait of the peer that sent it.
+    pub of_peer: usize,
+}
 
 /// Envelopes to check together, each with the peer that sent it.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +144,7 @@ impl VerifyQueue {
     /// Queues an envelope that `from` sent.
     ///
     /// # Errors
-    /// [`QueueFull`] with the envelope when the peer's lane or the whole queue is full.
+    /// [`QueueFull`] when the peer's lane or the whole queue is full; the envelope is dropped.
     pub fn push(&mut self, from: NodeId, envelope: Envelope) -> Result<(), QueueFull> {
         let size = envelope.wire().len();
         let lane = self.lanes.get(&from);
@@ -147,7 +154,10 @@ impl VerifyQueue {
             || self.bytes.saturating_add(size) > self.limits.bytes_max
         {
             self.dropped = self.dropped.saturating_add(1);
-            return Err(QueueFull(envelope));
+            return Err(QueueFull {
+                bytes: self.bytes,
+                of_peer: bytes,
+            });
         }
         let lane = self.lanes.entry(from).or_default();
         lane.waiting.push_back(envelope);

@@ -1,4 +1,11 @@
 //! Endpoints against peers that break rules.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support is no #[test] function, so clippy does not see it as a test"
+)]
 
 mod support;
 
@@ -26,9 +33,14 @@ fn frame(kind: u8, body: &[u8]) -> Bytes {
 
 /// The reason with which the node closed a raw connection.
 async fn close_reason(connection: &quinn::Connection) -> DisconnectReason {
-    match timeout(support::PATIENCE, connection.closed()).await.expect("a close") {
+    match timeout(support::PATIENCE, connection.closed())
+        .await
+        .expect("a close")
+    {
         quinn::ConnectionError::ApplicationClosed(close) => {
-            codec::decode::<Disconnect>(&close.reason).expect("a reason").reason
+            codec::decode::<Disconnect>(&close.reason)
+                .expect("a reason")
+                .reason
         }
         other => panic!("{other:?}"),
     }
@@ -44,7 +56,10 @@ async fn still_serves(node: &mut Node) {
 #[tokio::test]
 async fn a_certificate_instead_of_a_raw_key_is_refused() {
     let mut a = node(1).await;
-    let client = Client { x509: true, ..Client::of(&Identity::from_seed(2)) };
+    let client = Client {
+        x509: true,
+        ..Client::of(&Identity::from_seed(2))
+    };
     if let Ok(connection) = client.connect(&a).await {
         connection.closed().await;
     }
@@ -56,7 +71,10 @@ async fn a_certificate_instead_of_a_raw_key_is_refused() {
 async fn another_protocol_is_refused() {
     assert_eq!(ALPN, b"repute/1");
     let mut a = node(1).await;
-    let client = Client { alpn: b"repute/0", ..Client::of(&Identity::from_seed(2)) };
+    let client = Client {
+        alpn: b"repute/0",
+        ..Client::of(&Identity::from_seed(2))
+    };
     assert!(client.connect(&a).await.is_err());
     still_serves(&mut a).await;
 }
@@ -64,11 +82,16 @@ async fn another_protocol_is_refused() {
 #[tokio::test]
 async fn a_weak_or_misshapen_key_is_refused() {
     let mut a = node(1).await;
-    let prefix = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let prefix = [
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
     let neutral = std::array::from_fn::<u8, 32, _>(|at| u8::from(at == 0));
     let weak = [&prefix[..], &neutral].concat();
     for spki in [weak, prefix.to_vec(), vec![0; 44], vec![0; 4_000]] {
-        let client = Client { spki: Some(spki), ..Client::of(&Identity::from_seed(2)) };
+        let client = Client {
+            spki: Some(spki),
+            ..Client::of(&Identity::from_seed(2))
+        };
         if let Ok(connection) = client.connect(&a).await {
             connection.closed().await;
         }
@@ -84,7 +107,10 @@ async fn somebody_elses_inception_record_is_refused() {
     let (connection, mut send) = raw::open(&thief, &a).await;
     let stolen = Frame::Handshake(raw::handshake(&victim)).encode();
     send.write_all(&stolen).await.unwrap();
-    assert_eq!(close_reason(&connection).await, DisconnectReason::WrongIdentity);
+    assert_eq!(
+        close_reason(&connection).await,
+        DisconnectReason::WrongIdentity
+    );
     still_serves(&mut a).await;
 }
 
@@ -101,7 +127,9 @@ async fn another_network_and_an_unknown_version_are_told_why() {
         (newer, DisconnectReason::WrongVersion),
     ] {
         let (connection, mut send) = raw::open(&identity, &a).await;
-        send.write_all(&Frame::Handshake(handshake).encode()).await.unwrap();
+        send.write_all(&Frame::Handshake(handshake).encode())
+            .await
+            .unwrap();
         assert_eq!(close_reason(&connection).await, reason);
     }
     assert_eq!(a.endpoint.stats().handshakes_failed, 2);
@@ -110,11 +138,18 @@ async fn another_network_and_an_unknown_version_are_told_why() {
 #[tokio::test]
 async fn a_first_frame_that_is_no_handshake_ends_the_connection() {
     let a = node(1).await;
-    for bytes in [ping(1).encode(), frame(1, b"rubbish"), frame(200, b""), Bytes::from(vec![0xff; 64])]
-    {
+    for bytes in [
+        ping(1).encode(),
+        frame(1, b"rubbish"),
+        frame(200, b""),
+        Bytes::from(vec![0xff; 64]),
+    ] {
         let (connection, mut send) = raw::open(&Identity::from_seed(2), &a).await;
         send.write_all(&bytes).await.unwrap();
-        assert_eq!(close_reason(&connection).await, DisconnectReason::Misbehaviour);
+        assert_eq!(
+            close_reason(&connection).await,
+            DisconnectReason::Misbehaviour
+        );
     }
     assert_eq!(a.endpoint.stats().links, 0);
 }
@@ -134,9 +169,18 @@ async fn an_oversized_frame_is_refused_before_it_is_read_and_ends_the_link() {
             }
             other => panic!("{other:?}"),
         }
-        assert!(matches!(a.news().await, Event::LinkDown { cause: LinkDown::Local, .. }));
+        assert!(matches!(
+            a.news().await,
+            Event::LinkDown {
+                cause: LinkDown::Local,
+                ..
+            }
+        ));
         // The stream was stopped: nothing that follows is read.
-        assert_eq!(close_reason(&connection).await, DisconnectReason::Misbehaviour);
+        assert_eq!(
+            close_reason(&connection).await,
+            DisconnectReason::Misbehaviour
+        );
     }
     still_serves(&mut a).await;
 }
@@ -160,13 +204,22 @@ async fn a_malformed_frame_is_reported_and_the_link_goes_on_until_there_are_too_
     let mut violations = 0;
     loop {
         match a.news().await {
-            Event::Violation { kind: Misbehaviour::MalformedFrame, .. } => violations += 1,
-            Event::LinkDown { cause: LinkDown::Local, .. } => break,
+            Event::Violation {
+                kind: Misbehaviour::MalformedFrame,
+                ..
+            } => violations += 1,
+            Event::LinkDown {
+                cause: LinkDown::Local,
+                ..
+            } => break,
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(violations, 9);
-    assert_eq!(close_reason(&connection).await, DisconnectReason::Misbehaviour);
+    assert_eq!(
+        close_reason(&connection).await,
+        DisconnectReason::Misbehaviour
+    );
 }
 
 #[tokio::test]
@@ -174,11 +227,21 @@ async fn a_second_handshake_is_unexpected_and_unknown_kinds_are_passed_over() {
     let mut a = node(1).await;
     let identity = Identity::from_seed(2);
     let (_connection, mut send) = raw::admitted(&identity, &mut a).await;
-    send.write_all(&frame(250, b"from the future")).await.unwrap();
-    send.write_all(&Frame::Handshake(raw::handshake(&identity)).encode()).await.unwrap();
+    send.write_all(&frame(250, b"from the future"))
+        .await
+        .unwrap();
+    send.write_all(&Frame::Handshake(raw::handshake(&identity)).encode())
+        .await
+        .unwrap();
     send.write_all(&ping(4).encode()).await.unwrap();
     let violation = a.news().await;
-    assert!(matches!(violation, Event::Violation { kind: Misbehaviour::UnexpectedFrame, .. }));
+    assert!(matches!(
+        violation,
+        Event::Violation {
+            kind: Misbehaviour::UnexpectedFrame,
+            ..
+        }
+    ));
     assert_eq!(nonce_of(&a.frames(1).await[0]), 4);
     assert_eq!(a.endpoint.stats().frames_unknown, 1);
 }
@@ -201,9 +264,18 @@ async fn whoever_does_not_read_is_cut_off_in_bounded_time_when_we_close() {
     let (connection, _send) = raw::admitted(&sleeper, &mut a).await;
     let data = repute_base::BoundedBytes::new(vec![7; 60_000]).unwrap();
     let wire = Frame::CustomData(repute_protocol::CustomData { kind: 1, data }).encode();
-    while a.endpoint.send(sleeper.id(), wire.clone(), Priority::Broadcast).is_ok() {}
-    a.endpoint.close(sleeper.id(), support::goodbye(DisconnectReason::Unresponsive));
-    timeout(support::PATIENCE, connection.closed()).await.expect("the connection ends");
+    while a
+        .endpoint
+        .send(sleeper.id(), wire.clone(), Priority::Broadcast)
+        .is_ok()
+    {}
+    a.endpoint.close(
+        sleeper.id(),
+        support::goodbye(DisconnectReason::Unresponsive),
+    );
+    timeout(support::PATIENCE, connection.closed())
+        .await
+        .expect("the connection ends");
 }
 
 // ── with a paused clock, over a network in memory ──
@@ -226,7 +298,9 @@ async fn endpoints_talk_over_a_network_in_memory_on_a_paused_clock() {
     let mut a = memory_node(&network, 1, |_| {}).await;
     let mut b = memory_node(&network, 2, |_| {}).await;
     support::link(&mut a, &mut b).await;
-    a.endpoint.send(b.id, ping(9).encode(), Priority::Control).unwrap();
+    a.endpoint
+        .send(b.id, ping(9).encode(), Priority::Control)
+        .unwrap();
     assert_eq!(nonce_of(&b.frames(1).await[0]), 9);
     network.unplug(at(1));
     let before = Instant::now();
@@ -247,9 +321,13 @@ async fn a_dial_into_the_void_ends_at_its_deadline() {
     let mut a = memory_node(&network, 1, |_| {}).await;
     let before = Instant::now();
     let nobody = Identity::from_seed(9).id();
-    a.endpoint.dial(nobody, (2..30).map(|host| at(host).into()).collect());
+    a.endpoint
+        .dial(nobody, (2..30).map(|host| at(host).into()).collect());
     match a.events.next().await.unwrap() {
-        Event::DialFailed { cause: DialFailure::Timeout, .. } => {}
+        Event::DialFailed {
+            cause: DialFailure::Timeout,
+            ..
+        } => {}
         other => panic!("{other:?}"),
     }
     assert!(before.elapsed() >= Duration::from_secs(20));
@@ -261,13 +339,22 @@ async fn a_connection_without_a_handshake_ends_and_frees_its_place() {
     let mut config = config();
     config.first_frame_time = Duration::from_millis(100);
     let a = node_with(1, config).await;
-    let connection = Client::of(&Identity::from_seed(2)).connect(&a).await.unwrap();
-    assert_eq!(close_reason(&connection).await, DisconnectReason::Unresponsive);
+    let connection = Client::of(&Identity::from_seed(2))
+        .connect(&a)
+        .await
+        .unwrap();
+    assert_eq!(
+        close_reason(&connection).await,
+        DisconnectReason::Unresponsive
+    );
     // Half a handshake is none.
     let (connection, mut send) = raw::open(&Identity::from_seed(2), &a).await;
     let whole = Frame::Handshake(raw::handshake(&Identity::from_seed(2))).encode();
     send.write_all(&whole[..20]).await.unwrap();
-    assert_eq!(close_reason(&connection).await, DisconnectReason::Unresponsive);
+    assert_eq!(
+        close_reason(&connection).await,
+        DisconnectReason::Unresponsive
+    );
     until(|| a.endpoint.stats().half_open == 0).await;
     let defaults = self::config();
     assert_eq!(defaults.first_frame_time, Duration::from_secs(5));
@@ -315,7 +402,9 @@ async fn an_address_that_connects_too_often_is_refused_for_a_while() {
     let mut through = 0;
     for seed in 0..20 {
         let (mut other, peer) = (node(100 + seed).await, a.id);
-        other.endpoint.dial(peer, vec![a.endpoint.local_addr().into()]);
+        other
+            .endpoint
+            .dial(peer, vec![a.endpoint.local_addr().into()]);
         if matches!(other.news().await, Event::LinkUp { .. }) {
             through += 1;
         }
@@ -335,20 +424,30 @@ async fn a_panic_in_a_task_of_a_link_ends_that_link_only() {
         let mut config = config();
         config.probe = Some(Probe(Arc::new(move |here, peer| {
             let fire = here == task && peer == victim;
-            assert!(!(fire && trigger.load(std::sync::atomic::Ordering::Relaxed)), "injected");
+            assert!(
+                !(fire && trigger.load(std::sync::atomic::Ordering::Relaxed)),
+                "injected"
+            );
         })));
         let (mut a, mut b, mut c) = (node_with(1, config).await, node(2).await, node(3).await);
         support::link(&mut b, &mut a).await;
         support::link(&mut c, &mut a).await;
         armed.store(true, std::sync::atomic::Ordering::Relaxed);
         // Wakes both tasks.
-        b.endpoint.send(a.id, ping(1).encode(), Priority::Control).unwrap();
-        a.endpoint.send(b.id, ping(1).encode(), Priority::Control).unwrap();
+        b.endpoint
+            .send(a.id, ping(1).encode(), Priority::Control)
+            .unwrap();
+        a.endpoint
+            .send(b.id, ping(1).encode(), Priority::Control)
+            .unwrap();
         let mut panicked = false;
         loop {
             match a.news().await {
                 Event::TaskPanicked { peer } => panicked = peer == victim,
-                Event::LinkDown { peer, cause: LinkDown::Lost(_) } if peer == victim => break,
+                Event::LinkDown {
+                    peer,
+                    cause: LinkDown::Lost(_),
+                } if peer == victim => break,
                 Event::Frames { .. } => {}
                 other => panic!("{other:?}"),
             }
@@ -356,7 +455,9 @@ async fn a_panic_in_a_task_of_a_link_ends_that_link_only() {
         assert!(panicked, "{task}");
         assert_eq!(a.endpoint.stats().panics, 1);
         // The others go on, and so may the victim.
-        c.endpoint.send(a.id, ping(5).encode(), Priority::Control).unwrap();
+        c.endpoint
+            .send(a.id, ping(5).encode(), Priority::Control)
+            .unwrap();
         assert_eq!(nonce_of(&a.frames(1).await[0]), 5);
         armed.store(false, std::sync::atomic::Ordering::Relaxed);
         loop {

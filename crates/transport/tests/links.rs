@@ -1,4 +1,11 @@
 //! Honest endpoints on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support is no #[test] function, so clippy does not see it as a test"
+)]
 
 mod support;
 
@@ -19,16 +26,36 @@ async fn two_endpoints_connect_and_exchange_frames() {
     let listen = "192.0.2.1:9000".parse().unwrap();
     a.endpoint.set_listen_addresses(vec![listen]);
     a.dial(&b);
-    let Event::LinkUp { peer, inbound, remote, .. } = a.news().await else { panic!("no link") };
+    let Event::LinkUp {
+        peer,
+        inbound,
+        remote,
+        ..
+    } = a.news().await
+    else {
+        panic!("no link")
+    };
     assert_eq!((peer, inbound), (b.id, false));
     assert_eq!(remote, b.endpoint.local_addr().into());
-    let Event::LinkUp { peer, inbound, handshake, .. } = b.news().await else { panic!("no link") };
+    let Event::LinkUp {
+        peer,
+        inbound,
+        handshake,
+        ..
+    } = b.news().await
+    else {
+        panic!("no link")
+    };
     assert_eq!((peer, inbound), (a.id, true));
     assert_eq!(handshake.listen.first(), Some(&listen));
     assert_eq!(handshake.inception.node_id(), a.id);
 
-    a.endpoint.send(b.id, ping(1).encode(), Priority::Control).unwrap();
-    b.endpoint.send(a.id, ping(2).encode(), Priority::Broadcast).unwrap();
+    a.endpoint
+        .send(b.id, ping(1).encode(), Priority::Control)
+        .unwrap();
+    b.endpoint
+        .send(a.id, ping(2).encode(), Priority::Broadcast)
+        .unwrap();
     assert_eq!(nonce_of(&b.frames(1).await[0]), 1);
     assert_eq!(nonce_of(&a.frames(1).await[0]), 2);
     assert_eq!(a.endpoint.stats().links, 1);
@@ -39,9 +66,13 @@ async fn two_endpoints_connect_and_exchange_frames() {
 async fn whoever_is_not_the_node_dialled_is_refused_before_any_other_frame() {
     let (mut a, mut b) = (node(1).await, node(2).await);
     let someone_else = Identity::from_seed(3).id();
-    a.endpoint.dial(someone_else, vec![b.endpoint.local_addr().into()]);
+    a.endpoint
+        .dial(someone_else, vec![b.endpoint.local_addr().into()]);
     match a.news().await {
-        Event::DialFailed { peer, cause: DialFailure::WrongIdentity } => {
+        Event::DialFailed {
+            peer,
+            cause: DialFailure::WrongIdentity,
+        } => {
             assert_eq!(peer, someone_else);
         }
         other => panic!("{other:?}"),
@@ -51,7 +82,10 @@ async fn whoever_is_not_the_node_dialled_is_refused_before_any_other_frame() {
     loop {
         match b.news().await {
             Event::LinkUp { .. } => {}
-            Event::LinkDown { cause: LinkDown::Closed(disconnect), .. } => {
+            Event::LinkDown {
+                cause: LinkDown::Closed(disconnect),
+                ..
+            } => {
                 assert_eq!(disconnect.reason, DisconnectReason::WrongIdentity);
                 break;
             }
@@ -65,7 +99,10 @@ async fn a_node_of_another_network_is_refused() {
     let (mut a, b) = (node(1).await, node_in(2, config(), "elsewhere").await);
     a.dial(&b);
     match a.news().await {
-        Event::DialFailed { cause: DialFailure::Refused(disconnect), .. } => {
+        Event::DialFailed {
+            cause: DialFailure::Refused(disconnect),
+            ..
+        } => {
             assert_eq!(disconnect.reason, DisconnectReason::WrongNetwork);
         }
         other => panic!("{other:?}"),
@@ -77,7 +114,10 @@ async fn a_node_of_another_network_is_refused() {
 async fn a_dial_tries_every_address_and_says_when_none_answers() {
     let (mut a, mut b) = (node(1).await, node(2).await);
     let v6_only_elsewhere = "[::1]:1".parse().unwrap();
-    a.endpoint.dial(b.id, vec![v6_only_elsewhere, b.endpoint.local_addr().into()]);
+    a.endpoint.dial(
+        b.id,
+        vec![v6_only_elsewhere, b.endpoint.local_addr().into()],
+    );
     assert_eq!(a.up().await, b.id);
     assert_eq!(b.up().await, a.id);
     let nobody = Identity::from_seed(9).id();
@@ -103,17 +143,28 @@ async fn a_node_that_dials_itself_is_told() {
 async fn a_goodbye_comes_with_its_reason_behind_what_was_queued() {
     let (mut a, mut b) = pair().await;
     for nonce in 0..100 {
-        a.endpoint.send(b.id, ping(nonce).encode(), Priority::Control).unwrap();
+        a.endpoint
+            .send(b.id, ping(nonce).encode(), Priority::Control)
+            .unwrap();
     }
     a.endpoint.close(b.id, goodbye(DisconnectReason::LowTrust));
-    assert!(matches!(a.news().await, Event::LinkDown { cause: LinkDown::Local, .. }));
+    assert!(matches!(
+        a.news().await,
+        Event::LinkDown {
+            cause: LinkDown::Local,
+            ..
+        }
+    ));
     assert_eq!(
         a.endpoint.send(b.id, ping(0).encode(), Priority::Control),
         Err(SendError::NotConnected)
     );
     assert_eq!(b.frames(100).await.len(), 100);
     match b.news().await {
-        Event::LinkDown { peer, cause: LinkDown::Closed(disconnect) } => {
+        Event::LinkDown {
+            peer,
+            cause: LinkDown::Closed(disconnect),
+        } => {
             assert_eq!(peer, a.id);
             assert_eq!(disconnect, goodbye(DisconnectReason::LowTrust));
         }
@@ -128,24 +179,37 @@ async fn shutdown_says_goodbye_to_all_and_ends_the_events() {
     let (mut a, mut b) = pair().await;
     let mut c = node(3).await;
     link(&mut c, &mut a).await;
-    a.endpoint.shutdown(goodbye(DisconnectReason::Shutdown)).await;
+    a.endpoint
+        .shutdown(goodbye(DisconnectReason::Shutdown))
+        .await;
     for peer in [&mut b, &mut c] {
         match peer.news().await {
-            Event::LinkDown { cause: LinkDown::Closed(disconnect), .. } => {
+            Event::LinkDown {
+                cause: LinkDown::Closed(disconnect),
+                ..
+            } => {
                 assert_eq!(disconnect.reason, DisconnectReason::Shutdown);
             }
             other => panic!("{other:?}"),
         }
     }
     let rest = async { while a.events.next().await.is_some() {} };
-    timeout(support::PATIENCE, rest).await.expect("the events end");
+    timeout(support::PATIENCE, rest)
+        .await
+        .expect("the events end");
 }
 
 #[tokio::test]
 async fn a_dropped_endpoint_leaves_nothing_behind() {
     let (a, mut b) = pair().await;
     drop(a);
-    assert!(matches!(b.news().await, Event::LinkDown { cause: LinkDown::Lost(_), .. }));
+    assert!(matches!(
+        b.news().await,
+        Event::LinkDown {
+            cause: LinkDown::Lost(_),
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
@@ -186,7 +250,9 @@ async fn ten_thousand_frames_arrive_once_and_in_order_with_credit_for_all_bytes(
 async fn small_frames_are_packed_and_come_out_together() {
     let (a, mut b) = pair().await;
     for nonce in 0..5_000 {
-        a.endpoint.send(b.id, ping(nonce).encode(), Priority::Control).unwrap();
+        a.endpoint
+            .send(b.id, ping(nonce).encode(), Priority::Control)
+            .unwrap();
     }
     let frames = b.frames(5_000).await;
     assert!(frames.iter().map(nonce_of).eq(0..5_000));
@@ -198,10 +264,14 @@ async fn control_frames_overtake_broadcasts_that_wait() {
     let data = BoundedBytes::new(vec![7; 60_000]).unwrap();
     let large = Frame::CustomData(CustomData { kind: 1, data }).encode();
     for _ in 0..4 {
-        a.endpoint.send(b.id, large.clone(), Priority::Broadcast).unwrap();
+        a.endpoint
+            .send(b.id, large.clone(), Priority::Broadcast)
+            .unwrap();
     }
     // Nothing ran in between: one thread, and no await.
-    a.endpoint.send(b.id, ping(1).encode(), Priority::Control).unwrap();
+    a.endpoint
+        .send(b.id, ping(1).encode(), Priority::Control)
+        .unwrap();
     assert_eq!(nonce_of(&b.frames(1).await[0]), 1);
 }
 
@@ -237,11 +307,17 @@ async fn one_peer_that_floods_does_not_keep_others_out() {
     let (a, mut b) = pair().await;
     let data = BoundedBytes::new(vec![7; 60_000]).unwrap();
     let wire = Frame::CustomData(CustomData { kind: 1, data }).encode();
-    while a.endpoint.send(b.id, wire.clone(), Priority::Broadcast).is_ok() {}
+    while a
+        .endpoint
+        .send(b.id, wire.clone(), Priority::Broadcast)
+        .is_ok()
+    {}
     let mut c = node(3).await;
     c.dial(&b);
     assert_eq!(c.up().await, b.id);
-    c.endpoint.send(b.id, ping(5).encode(), Priority::Control).unwrap();
+    c.endpoint
+        .send(b.id, ping(5).encode(), Priority::Control)
+        .unwrap();
     loop {
         match b.event().await {
             Event::Frames { peer, frames } if peer == c.id => {
@@ -272,7 +348,9 @@ async fn one_link(node: &mut Node, peer: NodeId, endpoint: Endpoint) -> BTreeSet
                 assert_eq!(up, peer);
                 links += 1;
                 for nonce in 0..200 {
-                    endpoint.send(peer, ping(nonce).encode(), Priority::Control).unwrap();
+                    endpoint
+                        .send(peer, ping(nonce).encode(), Priority::Control)
+                        .unwrap();
                 }
             }
             Event::Frames { frames, .. } => {
@@ -294,7 +372,10 @@ async fn two_dials_that_meet_make_one_link_and_lose_nothing() {
         let (mut a, mut b) = (node(100 + round).await, node(200 + round).await);
         meet(&mut a, &mut b).await;
         assert_eq!((a.endpoint.stats().links, b.endpoint.stats().links), (1, 1));
-        assert_eq!(a.endpoint.stats().violations + b.endpoint.stats().violations, 0);
+        assert_eq!(
+            a.endpoint.stats().violations + b.endpoint.stats().violations,
+            0
+        );
     }
 }
 
@@ -310,7 +391,10 @@ async fn a_peer_that_restarts_gets_a_new_link_and_the_old_one_is_down_first() {
     assert_eq!(again.up().await, a.id);
     assert!(matches!(a.news().await, Event::LinkDown { peer, .. } if peer == id));
     assert_eq!(a.up().await, id);
-    again.endpoint.send(a.id, ping(3).encode(), Priority::Control).unwrap();
+    again
+        .endpoint
+        .send(a.id, ping(3).encode(), Priority::Control)
+        .unwrap();
     assert_eq!(nonce_of(&a.frames(1).await[0]), 3);
 }
 
@@ -322,7 +406,10 @@ async fn no_more_links_than_configured() {
     link(&mut b, &mut a).await;
     c.dial(&a);
     match c.news().await {
-        Event::DialFailed { cause: DialFailure::Refused(_), .. } => {}
+        Event::DialFailed {
+            cause: DialFailure::Refused(_),
+            ..
+        } => {}
         other => panic!("{other:?}"),
     }
     assert_eq!(a.endpoint.stats().links, 1);
@@ -333,6 +420,13 @@ async fn an_address_in_use_is_a_clear_error() {
     let a = node(1).await;
     let taken = repute_transport::Config::new(a.endpoint.local_addr());
     let template = HandshakeTemplate::new(repute_protocol::NetworkId::from_name("test"));
-    let error = Endpoint::bind(taken, &Identity::from_seed(2), template).await.unwrap_err();
-    assert!(error.to_string().contains(&a.endpoint.local_addr().to_string()), "{error}");
+    let error = Endpoint::bind(taken, &Identity::from_seed(2), template)
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&a.endpoint.local_addr().to_string()),
+        "{error}"
+    );
 }

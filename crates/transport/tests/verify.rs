@@ -1,4 +1,11 @@
 //! Fair shares of signature checking.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test support is no #[test] function, so clippy does not see it as a test"
+)]
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -78,8 +85,15 @@ fn a_batch_takes_from_all_peers_in_turn() {
     }
     let first = queue.take_batch(ms(0));
     assert_eq!(first.len(), 64);
-    let of_two = first.check([1; 32]).iter().filter(|(from, _)| *from == peer(2)).count();
-    assert_eq!(of_two, 10, "the small one does not wait behind the large one");
+    let of_two = first
+        .check([1; 32])
+        .iter()
+        .filter(|(from, _)| *from == peer(2))
+        .count();
+    assert_eq!(
+        of_two, 10,
+        "the small one does not wait behind the large one"
+    );
 }
 
 #[test]

@@ -24,8 +24,14 @@ pub struct MemoryNetwork {
 impl MemoryNetwork {
     /// A socket at this address.
     pub fn socket(&self, address: SocketAddr) -> Socket {
-        self.mailboxes.lock().unwrap().insert(address, Mailbox::default());
-        Socket::new(MemorySocket { network: self.clone(), address })
+        self.mailboxes
+            .lock()
+            .unwrap()
+            .insert(address, Mailbox::default());
+        Socket::new(MemorySocket {
+            network: self.clone(),
+            address,
+        })
     }
 
     /// From now on what is sent to or from this address is lost.
@@ -47,7 +53,9 @@ impl Datagrams for MemorySocket {
             return Ok(());
         }
         if let Some(mailbox) = mailboxes.get_mut(&to) {
-            mailbox.datagrams.push_back((self.address, payload.to_vec()));
+            mailbox
+                .datagrams
+                .push_back((self.address, payload.to_vec()));
             if let Some(waker) = mailbox.waker.take() {
                 waker.wake();
             }
@@ -61,7 +69,9 @@ impl Datagrams for MemorySocket {
         buffer: &mut [u8],
     ) -> Poll<io::Result<(usize, SocketAddr)>> {
         let mut mailboxes = self.network.mailboxes.lock().unwrap();
-        let Some(mailbox) = mailboxes.get_mut(&self.address) else { return Poll::Pending };
+        let Some(mailbox) = mailboxes.get_mut(&self.address) else {
+            return Poll::Pending;
+        };
         match mailbox.datagrams.pop_front() {
             Some((from, payload)) => {
                 let len = payload.len().min(buffer.len());

@@ -40,17 +40,27 @@ pub async fn node_with(seed: u64, config: Config) -> Node {
 
 pub async fn node_in(seed: u64, config: Config, network: &str) -> Node {
     let identity = Identity::from_seed(seed);
-    let (endpoint, events) = Endpoint::bind(config, &identity, template(network)).await.unwrap();
-    Node { id: identity.id(), endpoint, events }
+    let (endpoint, events) = Endpoint::bind(config, &identity, template(network))
+        .await
+        .unwrap();
+    Node {
+        id: identity.id(),
+        endpoint,
+        events,
+    }
 }
 
 impl Node {
     pub fn dial(&self, other: &Node) {
-        self.endpoint.dial(other.id, vec![other.endpoint.local_addr().into()]);
+        self.endpoint
+            .dial(other.id, vec![other.endpoint.local_addr().into()]);
     }
 
     pub async fn event(&mut self) -> Event {
-        timeout(PATIENCE, self.events.next()).await.expect("an event").expect("an open endpoint")
+        timeout(PATIENCE, self.events.next())
+            .await
+            .expect("an event")
+            .expect("an open endpoint")
     }
 
     /// The next event that is not about drained bytes.
@@ -109,5 +119,9 @@ pub fn nonce_of(frame: &Frame) -> u64 {
 }
 
 pub fn goodbye(reason: DisconnectReason) -> Disconnect {
-    Disconnect { reason, retry_ms: 7_000, detail: BoundedString::truncated("bye \u{1b}[31m") }
+    Disconnect {
+        reason,
+        retry_ms: 7_000,
+        detail: BoundedString::truncated("bye \u{1b}[31m"),
+    }
 }

@@ -31,14 +31,22 @@ pub struct Client {
 impl Client {
     pub fn of(identity: &Identity) -> Self {
         let secret = identity.secret().clone();
-        Self { secret, alpn: b"repute/1", x509: false, spki: None }
+        Self {
+            secret,
+            alpn: b"repute/1",
+            x509: false,
+            spki: None,
+        }
     }
 
     pub async fn connect(&self, to: &Node) -> Result<quinn::Connection, quinn::ConnectionError> {
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let tls = QuicClientConfig::try_from(self.tls()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
-        endpoint.connect(to.endpoint.local_addr(), "raw").unwrap().await
+        endpoint
+            .connect(to.endpoint.local_addr(), "raw")
+            .unwrap()
+            .await
     }
 
     fn tls(&self) -> rustls::ClientConfig {
@@ -48,7 +56,10 @@ impl Client {
         ];
         pkcs8.extend_from_slice(self.secret.expose());
         let key = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).unwrap();
-        let spki = self.spki.clone().unwrap_or_else(|| key.public_key().unwrap().to_vec());
+        let spki = self
+            .spki
+            .clone()
+            .unwrap_or_else(|| key.public_key().unwrap().to_vec());
         let certified = Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], key));
         let builder = rustls::ClientConfig::builder_with_provider(ring::default_provider().into())
             .with_protocol_versions(&[&rustls::version::TLS13])
@@ -75,9 +86,14 @@ pub async fn open(identity: &Identity, to: &Node) -> (quinn::Connection, quinn::
 }
 
 /// The same, admitted.
-pub async fn admitted(identity: &Identity, to: &mut Node) -> (quinn::Connection, quinn::SendStream) {
+pub async fn admitted(
+    identity: &Identity,
+    to: &mut Node,
+) -> (quinn::Connection, quinn::SendStream) {
     let (connection, mut send) = open(identity, to).await;
-    send.write_all(&Frame::Handshake(handshake(identity)).encode()).await.unwrap();
+    send.write_all(&Frame::Handshake(handshake(identity)).encode())
+        .await
+        .unwrap();
     assert_eq!(to.up().await, identity.id());
     (connection, send)
 }
