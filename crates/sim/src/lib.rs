@@ -67,3 +67,7 @@ pub use seeds::{for_each_seed, replay_command};
 pub use stats::Stats;
 pub use trace::TraceHash;
 pub use world::World;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
