@@ -828,7 +828,7 @@ proptest! {
 fn unsound_configurations_are_refused_by_name() {
     let refused = |config: Config| {
         let error = Peers::new(config, Limits::default(), id(0), Rng::from_u64(1));
-        error.err().expect("refused").to_string()
+        error.expect_err("refused").to_string()
     };
     let text = refused(Config {
         min_peers: 100,
