@@ -11,6 +11,7 @@ use repute_base::{Mono, TokenBucket};
 use crate::Config;
 
 /// Addresses whose rates are remembered; those that have rested are forgotten first.
+/// Forgetting one gives it its burst again, no more.
 const ADDRESSES_MAX: usize = 4_096;
 
 /// Where a connection comes from, as limits see it: one owner commands a whole /64 of IPv6.
@@ -112,8 +113,9 @@ impl Gate {
             state
                 .rates
                 .retain(|_, bucket| !bucket.wait(now, burst).is_zero());
-            if state.rates.len() >= ADDRESSES_MAX {
-                state.rates.pop_first();
+            // Half at least must go, or the next ones would pay for this search again.
+            if state.rates.len() > ADDRESSES_MAX / 2 {
+                state.rates.clear();
             }
         }
         let fresh = || TokenBucket::new(self.rate, self.burst, now);

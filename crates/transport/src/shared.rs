@@ -185,8 +185,9 @@ impl Shared {
             registry
                 .rates
                 .retain(|_, bucket| !bucket.wait(now, PEER_BURST).is_zero());
-            if registry.rates.len() >= PEERS_MAX {
-                registry.rates.pop_first();
+            // Half at least must go, or the next ones would pay for this search again.
+            if registry.rates.len() > PEERS_MAX / 2 {
+                registry.rates.clear();
             }
         }
         let fresh = || TokenBucket::new(PEER_RATE, PEER_BURST, now);
