@@ -1,2 +1,62 @@
-//! The command `repute`.
-fn main() {}
+//! The command `repute`: a reputation-aware peer-to-peer node.
+//!
+//! This crate never speaks a protocol of its own: it starts a node, or asks a running one through
+//! its control socket.
+
+mod args;
+mod commands;
+mod demo;
+mod exit;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::{args::Args, exit::Exit};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let Some(command) = args.command else {
+        return explain_itself();
+    };
+    start_logs(args.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return Exit::Failure.report(&format!("cannot start: {error}")),
+    };
+    match runtime.block_on(commands::run(&args.global, command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit.report(&failure.message),
+    }
+}
+
+/// `repute` alone: what it is, and what to type.
+fn explain_itself() -> ExitCode {
+    // A closed pipe is no failure of ours.
+    let _shown = Args::command().print_help();
+    ExitCode::SUCCESS
+}
+
+/// Logs go to stderr; `RUST_LOG` refines them. Text from peers is escaped by the formatter.
+fn start_logs(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new(format!(
+            "{level},quinn=warn,quinn_proto=warn,rustls=warn"
+        ))
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(show::colour_on_stderr())
+        .init();
+}

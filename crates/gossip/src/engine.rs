@@ -375,6 +375,7 @@ impl Machine for Gossip {
             Input::Frame(frame) => self.on_frame(frame),
             Input::Verified { from, envelope } => self.on_verified(from, envelope),
             Input::Forged { from, envelope } => self.on_forged(from, &envelope),
+            Input::Unchecked { from, envelope } => self.on_unchecked(from, &envelope),
             Input::Publish {
                 topic,
                 kind,

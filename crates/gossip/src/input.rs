@@ -36,6 +36,14 @@ pub enum Input {
         /// The envelope of the request.
         envelope: Envelope,
     },
+    /// Answer to [`Output::Verify`](crate::Output::Verify): the shell had no room to check it. No
+    /// verdict on anybody; the message can be had from another neighbour.
+    Unchecked {
+        /// As in the request.
+        from: NodeId,
+        /// The envelope of the request.
+        envelope: Envelope,
+    },
     /// The application publishes. Answered by [`Output::Sign`](crate::Output::Sign), or by
     /// [`Event::Refused`](crate::Event::Refused) when the engine is not ready.
     Publish {

@@ -1,6 +1,5 @@
 /// Bounds: what keeps memory and work finite whatever peers do. Each has its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Linked peers that the engine tracks; the peers engine keeps far fewer.
     pub links_max: usize,

@@ -124,8 +124,29 @@ impl Gossip {
 
     pub(crate) fn on_forged(&mut self, from: NodeId, envelope: &Envelope) {
         let id = envelope.id();
+        // An honest peer checks before it forwards, so everyone who sent this copy is to blame.
+        let mut guilty = self.reject(from, envelope);
+        guilty.sort_unstable();
+        guilty.dedup();
+        for peer in guilty {
+            self.stats.forged += 1;
+            self.disbelieve_holder(&id, peer);
+            self.accuse(peer, Misbehaviour::ForgedEnvelope);
+        }
+    }
+
+    pub(crate) fn on_unchecked(&mut self, from: NodeId, envelope: &Envelope) {
+        self.stats.dropped_by_pending += 1;
+        for holder in self.reject(from, envelope) {
+            self.note_holder(envelope.id(), holder);
+        }
+    }
+
+    /// Puts a copy aside, checks the next one if there is one, and tells who sent the first.
+    fn reject(&mut self, from: NodeId, envelope: &Envelope) -> Vec<NodeId> {
+        let id = envelope.id();
         let Some(waiting) = self.pending.get_mut(&id) else {
-            return;
+            return Vec::new();
         };
         let signature = envelope.signature();
         let Some(place) = waiting
@@ -133,9 +154,9 @@ impl Gossip {
             .iter()
             .position(|copy| copy.signature == *signature)
         else {
-            return;
+            return Vec::new();
         };
-        let forged = waiting.candidates.remove(place);
+        let rejected = waiting.candidates.remove(place);
         let next = waiting.candidates.first_mut().and_then(|copy| {
             let sender = copy.senders.first().map_or(from, |(sender, _)| *sender);
             Some((sender, copy.envelope.take()?))
@@ -146,15 +167,7 @@ impl Gossip {
         if let Some((from, envelope)) = next {
             self.emit(Output::Verify { from, envelope });
         }
-        // An honest peer checks before it forwards, so everyone who sent this copy is to blame.
-        let mut guilty: Vec<NodeId> = forged.senders.into_iter().map(|(peer, _)| peer).collect();
-        guilty.sort_unstable();
-        guilty.dedup();
-        for peer in guilty {
-            self.stats.forged += 1;
-            self.disbelieve_holder(&id, peer);
-            self.accuse(peer, Misbehaviour::ForgedEnvelope);
-        }
+        rejected.senders.into_iter().map(|(peer, _)| peer).collect()
     }
 
     fn close(&mut self, id: &MessageId) -> Option<Waiting> {

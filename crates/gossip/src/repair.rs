@@ -25,6 +25,8 @@ pub(crate) struct Missing {
     first: Mono,
     asked_at: Mono,
     due: Mono,
+    /// Everyone was asked; a late answer is still welcome.
+    over: bool,
 }
 
 /// How long to wait for the tree, and for an answer: learnt from what arrivals took, like a
@@ -175,6 +177,7 @@ impl Gossip {
             first: now,
             asked_at: now,
             due,
+            over: false,
         };
         self.missing.insert(id, entry);
         self.missing_due.insert((due, id));
@@ -295,8 +298,14 @@ impl Gossip {
                     .iter()
                     .find(|peer| !entry.asked.contains(*peer) && self.links.contains_key(*peer));
                 let Some(next) = next.copied() else {
-                    // Nobody is left to ask; anti-entropy finds it if it exists.
-                    self.missing.remove(&id);
+                    if entry.over {
+                        // Anti-entropy finds it if it exists.
+                        self.missing.remove(&id);
+                    } else {
+                        entry.over = true;
+                        entry.due = now + FETCH_STALL;
+                        self.missing_due.insert((entry.due, id));
+                    }
                     continue;
                 };
                 entry.asked.push(next);

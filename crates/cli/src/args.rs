@@ -1,0 +1,190 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use repute_node::settings::Profile;
+
+const AFTER: &str = "\
+First steps:
+  repute demo                     watch a network catch a liar, no set-up
+  repute up                       run a node; it prints what to type elsewhere
+  repute up --join TICKET         join the node that printed TICKET
+  repute publish news hello       say something; `repute subscribe news` hears it
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 configuration or data directory,
+4 no node running, 5 not found, 6 refused by the node, 124 took too long.";
+
+/// A reputation-aware peer-to-peer node: find peers, spread messages, keep score.
+#[derive(Debug, Parser)]
+#[command(name = "repute", version = version(), after_help = AFTER, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// The program's version and the protocol's.
+const fn version() -> &'static str {
+    concat!(env!("CARGO_PKG_VERSION"), " (wire protocol 1)")
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Which node: the directory of its key, store and control socket
+    #[arg(long, global = true, value_name = "DIR", env = "REPUTE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file [default: repute.toml in the data directory, if there]
+    #[arg(long, global = true, value_name = "FILE", env = "REPUTE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key of the configuration, such as gossip.fanout=5; repeats
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print JSON for machines
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more on stderr; repeats
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node until Ctrl-C
+    Up(Up),
+    /// Run a whole network on this machine and watch it catch a liar
+    Demo(Demo),
+    /// Print this node's id; make its key if there is none
+    Id,
+    /// Print the running node's ticket, to be given to others
+    Ticket,
+    /// Say how the running node is
+    Status,
+    /// List known peers, best first
+    Peers {
+        /// How many at most
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Show one peer
+    Peer {
+        /// Its id
+        id: String,
+    },
+    /// Say why a peer has the score it has, event by event
+    Explain {
+        /// Its id
+        id: String,
+    },
+    /// Keep a peer out, or list the bans
+    Ban {
+        /// Whom; without it, the bans in force are listed
+        id: Option<String>,
+        /// For how long, such as 90m, 24h or 30d [default: for good]
+        #[arg(long = "for", value_name = "TIME")]
+        duration: Option<String>,
+        /// Why, for people
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let a banned peer back in
+    Unban {
+        /// Whose ban
+        id: String,
+    },
+    /// Join the network through another node
+    Join {
+        /// What `repute ticket` printed there
+        ticket: String,
+    },
+    /// Spread a message
+    Publish {
+        /// Where it belongs
+        topic: String,
+        /// What it says; `-` reads lines from stdin, a message each
+        text: String,
+        /// A number of your application's own
+        #[arg(long, default_value_t = 0)]
+        kind: u16,
+    },
+    /// Print the messages of a topic as they come
+    Subscribe {
+        /// Which topic
+        topic: String,
+        /// Stop after so many
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        /// Give up after so many seconds without enough messages (exit code 124)
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Print what happens as it happens
+    Events,
+    /// Stop the running node
+    Down,
+    /// Show or check the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Find out what is wrong, in plain words
+    Doctor,
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Up {
+    /// UDP address to listen on, such as 0.0.0.0:7717; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// A ticket of a node to join through; repeats
+    #[arg(long, value_name = "TICKET")]
+    pub(crate) join: Vec<String>,
+    /// Addresses to tell others instead of those listened on; repeats
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) announce: Vec<SocketAddr>,
+    /// A tuning: high-throughput, low-resource or high-security
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<Profile>,
+    /// Find peers on the local network
+    #[arg(long)]
+    pub(crate) lan: bool,
+    /// Ask for the passphrase of the key (or read $REPUTE_PASSPHRASE)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// How many nodes, the two misbehaving ones included
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(4..=64))]
+    pub(crate) nodes: u16,
+    /// Fixes identities and choices, so that a run can be repeated
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Run to the verdict and exit
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every key with its value
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Check the configuration without starting anything
+    Check,
+    /// Print a configuration file with every key explained
+    Template,
+}

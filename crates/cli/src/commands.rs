@@ -1,0 +1,127 @@
+//! One function a command.
+
+mod ask;
+mod config;
+mod doctor;
+mod id;
+mod listen;
+mod up;
+
+use std::path::PathBuf;
+
+use clap::CommandFactory;
+use repute_console::Client;
+use repute_node::{
+    DataDir,
+    settings::{Layers, Settings},
+};
+use serde::Serialize;
+
+use crate::{
+    args::{Args, Command, Global},
+    exit::{Exit, Failure},
+};
+
+pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Up(up) => up::run(global, up).await,
+        Command::Demo(demo) => crate::demo::run(global.json, &demo).await,
+        Command::Id => id::run(global),
+        Command::Ticket => ask::ticket(global).await,
+        Command::Status => ask::status(global).await,
+        Command::Peers { limit } => ask::peers(global, limit).await,
+        Command::Peer { id } => ask::peer(global, &id).await,
+        Command::Explain { id } => ask::explain(global, &id).await,
+        Command::Ban {
+            id: Some(id),
+            duration,
+            reason,
+        } => ask::ban(global, id, duration.as_deref(), reason).await,
+        Command::Ban { id: None, .. } => ask::bans(global).await,
+        Command::Unban { id } => ask::unban(global, &id).await,
+        Command::Join { ticket } => ask::join(global, ticket).await,
+        Command::Publish { topic, text, kind } => ask::publish(global, topic, text, kind).await,
+        Command::Subscribe {
+            topic,
+            count,
+            timeout,
+        } => listen::subscribe(global, &topic, count, timeout).await,
+        Command::Events => listen::events(global).await,
+        Command::Down => ask::down(global).await,
+        Command::Config { command } => config::run(global, &command),
+        Command::Doctor => doctor::run(global).await,
+        Command::Completions { shell } => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "repute", &mut out);
+            print(&String::from_utf8_lossy(&out))
+        }
+        Command::Man => {
+            let mut out = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut out)?;
+            print(&String::from_utf8_lossy(&out))
+        }
+    }
+}
+
+/// The data directory that a command talks to.
+pub(crate) fn data_dir(global: &Global) -> Result<DataDir, Failure> {
+    if let Some(path) = &global.data_dir {
+        return Ok(DataDir::new(path));
+    }
+    DataDir::default_path().map(DataDir::new).map_err(|error| {
+        let hint = "name a directory with --data-dir";
+        Failure::new(Exit::Config, format!("no data directory: {error}; {hint}"))
+    })
+}
+
+pub(crate) fn client(global: &Global) -> Result<Client, Failure> {
+    Ok(Client::connect(data_dir(global)?.control_socket()))
+}
+
+/// The settings of all layers; `flags` are those that the command itself has.
+pub(crate) fn settings(global: &Global, flags: Vec<(String, String)>) -> Result<Settings, Failure> {
+    let file = config_file(global)?;
+    let mut all = Vec::new();
+    for pair in &global.set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("--set {pair}: expected KEY=VALUE"))
+        })?;
+        all.push((key.trim().to_owned(), value.trim().to_owned()));
+    }
+    all.extend(flags);
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("REPUTE_"))
+        .collect();
+    Ok(Settings::resolve(&Layers {
+        file: file.as_deref(),
+        environment,
+        flags: all,
+    })?)
+}
+
+/// The file named on the command line, or the one in the data directory if it is there.
+fn config_file(global: &Global) -> Result<Option<PathBuf>, Failure> {
+    if let Some(path) = &global.config {
+        return Ok(Some(path.clone()));
+    }
+    Ok(Some(data_dir(global)?.config_file()).filter(|path| path.exists()))
+}
+
+/// Prints to stdout. A reader that closed the pipe, such as `head`, ends the command quietly.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    let written = anstream::stdout().lock().write_all(text.as_bytes());
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            std::process::exit(0);
+        }
+        other => Ok(other?),
+    }
+}
+
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
+    print(&format!("{text}\n"))
+}

@@ -1,0 +1,409 @@
+//! Commands that ask a running node once.
+
+use std::fmt::Write;
+
+use repute_console::{BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, StatusView};
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::{client, print, print_json};
+use crate::{
+    args::Global,
+    exit::{Exit, Failure},
+    show::{bar, bytes, escaped, parse_span, short, span},
+};
+
+type Done = Result<(), Failure>;
+
+pub(super) async fn ticket(global: &Global) -> Done {
+    let view = client(global)?.ticket().await?;
+    if global.json {
+        print_json(&view)
+    } else {
+        print(&format!("{}\n", view.ticket))
+    }
+}
+
+pub(super) async fn status(global: &Global) -> Done {
+    let view = client(global)?.status().await?;
+    if global.json {
+        print_json(&view)
+    } else {
+        print(&status_text(&view))
+    }
+}
+
+fn status_text(view: &StatusView) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string cannot fail.
+        let _written = writeln!(out, "{name:<12}{value}");
+    };
+    line("id", view.id.clone());
+    line("listening", view.listen.join(", "));
+    line(
+        "running",
+        format!("{} (version {})", span(view.uptime_ms), view.version),
+    );
+    line(
+        "links",
+        format!(
+            "{} active, {} peers known",
+            view.peers_active, view.peers_known
+        ),
+    );
+    line(
+        "messages",
+        format!(
+            "{} published, {} received, {} delivered, {} duplicate copies",
+            view.published, view.received, view.delivered, view.duplicates
+        ),
+    );
+    line(
+        "traffic",
+        format!("{} in, {} out", bytes(view.bytes_in), bytes(view.bytes_out)),
+    );
+    line(
+        "ledger",
+        format!(
+            "{} peers, {} events, {} bans",
+            view.subjects, view.stored_events, view.bans
+        ),
+    );
+    let mut trouble = Vec::new();
+    for (count, what) in [
+        (view.forged, "forged copies refused"),
+        (view.lost_deliveries, "messages lost to slow subscribers"),
+        (view.unsent, "frames that found no link"),
+        (view.unchecked, "signature checks refused to floods"),
+        (view.failed_writes, "writes refused by the store"),
+        (view.damaged_rows, "damaged rows left out"),
+        (view.panics, "tasks that panicked (a defect: please report)"),
+    ] {
+        if count > 0 {
+            trouble.push(format!("{count} {what}"));
+        }
+    }
+    if view.storage_full {
+        trouble.push("the disk is full".into());
+    }
+    line(
+        "trouble",
+        if trouble.is_empty() {
+            "none".into()
+        } else {
+            trouble.join("; ")
+        },
+    );
+    out
+}
+
+pub(super) async fn peers(global: &Global, limit: usize) -> Done {
+    let view = client(global)?.peers(limit).await?;
+    if global.json {
+        return print_json(&view);
+    }
+    if view.peers.is_empty() {
+        return print("no peers yet: join one with `repute join TICKET`\n");
+    }
+    let mut out = format!(
+        "{:<11} {:<10} {:<17} {:<11} {:<7} ADDRESS\n",
+        "PEER", "STATE", "TRUST", "LEVEL", "GATE"
+    );
+    for peer in &view.peers {
+        let standing = &peer.standing;
+        let address = peer.link.as_ref().map(|link| link.remote.as_str());
+        let address = address
+            .or(peer.addresses.first().map(String::as_str))
+            .unwrap_or("-");
+        let _written = writeln!(
+            out,
+            "{:<11} {:<10} {} {:.3}  {:<11} {:<7} {address}",
+            short(&peer.id),
+            peer.state,
+            bar(standing.trust, 10),
+            standing.trust,
+            standing.level,
+            standing.gate
+        );
+    }
+    if view.total > view.peers.len() {
+        let _written = writeln!(
+            out,
+            "{} more: --limit {}",
+            view.total - view.peers.len(),
+            view.total
+        );
+    }
+    print(&out)
+}
+
+pub(super) async fn peer(global: &Global, id: &str) -> Done {
+    let id = full_id(global, id).await?;
+    let view = client(global)?.peer(&id).await?;
+    if global.json {
+        print_json(&view)
+    } else {
+        print(&peer_text(&view))
+    }
+}
+
+fn peer_text(peer: &PeerView) -> String {
+    let mut out = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _written = writeln!(out, "{name:<12}{value}");
+    };
+    let standing = &peer.standing;
+    line("id", &peer.id);
+    line("state", &peer.state);
+    line(
+        "trust",
+        &format!(
+            "{} {:.3} ({})",
+            bar(standing.trust, 20),
+            standing.trust,
+            standing.level
+        ),
+    );
+    line(
+        "uncertainty",
+        &format!(
+            "{} {:.3}",
+            bar(standing.uncertainty, 20),
+            standing.uncertainty
+        ),
+    );
+    let until = standing
+        .until
+        .as_ref()
+        .map(|until| format!(" until {until}"))
+        .unwrap_or_default();
+    line("gate", &format!("{}{until}", standing.gate));
+    line("addresses", &peer.addresses.join(", "));
+    line("last seen", &peer.last_seen);
+    line("encryption", &peer.encrypted_transfer);
+    if let Some(link) = &peer.link {
+        let direction = if link.inbound { "inbound" } else { "outbound" };
+        let latency = link
+            .latency_ms
+            .map(|ms| format!(", {ms} ms"))
+            .unwrap_or_default();
+        line(
+            "link",
+            &format!("{direction} {} since {}{latency}", link.remote, link.since),
+        );
+        line("software", &escaped(&link.agent));
+    }
+    out
+}
+
+pub(super) async fn explain(global: &Global, id: &str) -> Done {
+    let id = full_id(global, id).await?;
+    let view = client(global)?.explain(&id).await?;
+    if global.json {
+        print_json(&view)
+    } else {
+        print(&explain_text(&view))
+    }
+}
+
+fn explain_text(why: &ExplainView) -> String {
+    let standing = &why.standing;
+    let mut out = format!(
+        "{}\ntrust {:.6}, belief {:.6}, uncertainty {:.6}: {}, gate {}\n",
+        why.id,
+        standing.trust,
+        standing.belief,
+        standing.uncertainty,
+        standing.level,
+        standing.gate
+    );
+    let _written = writeln!(
+        out,
+        "from {:.3} events of good evidence, {:.3} of hard faults, {:.3} of soft faults\n",
+        why.useful, why.hard, why.soft
+    );
+    if why.events.is_empty() {
+        out.push_str("no events: a stranger\n");
+    } else {
+        let _written = writeln!(
+            out,
+            "{:<25} {:<18} {:<8} {:>9} {:>9}",
+            "TIME", "EVENT", "FAULT", "THEN", "TODAY"
+        );
+    }
+    for line in &why.events {
+        let _written = writeln!(
+            out,
+            "{:<25} {:<18} {:<8} {:>9.3} {:>9.3}",
+            line.time, line.evidence, line.fault, line.weight_then, line.weight_today
+        );
+    }
+    out.push_str(if why.matches {
+        "\nrecomputed from the stored events: equal to the score in use, bit for bit\n"
+    } else {
+        "\nrecomputed from the stored events: NOT the score in use; some events are not stored\n"
+    });
+    out
+}
+
+/// The id that begins with `text`, if exactly one known peer has it; else `text` itself.
+async fn full_id(global: &Global, text: &str) -> Result<String, Failure> {
+    if text.len() >= 52 {
+        return Ok(text.into());
+    }
+    let peers = client(global)?.peers(10_000).await?.peers;
+    let mut found = peers
+        .iter()
+        .filter(|peer| peer.id.starts_with(&text.to_ascii_lowercase()));
+    match (found.next(), found.next()) {
+        (Some(one), None) if text.len() >= 4 => Ok(one.id.clone()),
+        (Some(_), Some(_)) => Err(Failure::new(
+            Exit::Usage,
+            format!("several peers' ids begin with {}: give more", escaped(text)),
+        )),
+        _ => {
+            let text = escaped(text);
+            Err(Failure::new(
+                Exit::NotFound,
+                format!("no known peer's id begins with {text}"),
+            ))
+        }
+    }
+}
+
+pub(super) async fn ban(
+    global: &Global,
+    id: String,
+    duration: Option<&str>,
+    reason: String,
+) -> Done {
+    let seconds = duration.map(parse_span).transpose();
+    let seconds = seconds.map_err(|error| Failure::new(Exit::Usage, error))?;
+    let id = if id.len() < 52 {
+        full_id(global, &id).await?
+    } else {
+        id
+    };
+    let done = client(global)?
+        .ban(&BanRequest {
+            id,
+            seconds,
+            reason,
+        })
+        .await?;
+    if global.json {
+        print_json(&done)
+    } else {
+        print("banned\n")
+    }
+}
+
+pub(super) async fn bans(global: &Global) -> Done {
+    let view = client(global)?.bans().await?;
+    if global.json {
+        return print_json(&view);
+    }
+    if view.bans.is_empty() {
+        return print("no bans\n");
+    }
+    let mut out = format!(
+        "{:<11} {:<11} {:<9} {:<25} REASON\n",
+        "PEER", "RUNG", "BY", "UNTIL"
+    );
+    for ban in &view.bans {
+        let until = ban.until.as_deref().unwrap_or("for good");
+        let _written = writeln!(
+            out,
+            "{:<11} {:<11} {:<9} {until:<25} {}",
+            short(&ban.id),
+            ban.rung,
+            ban.by,
+            escaped(&ban.reason)
+        );
+    }
+    print(&out)
+}
+
+pub(super) async fn unban(global: &Global, id: &str) -> Done {
+    let client = client(global)?;
+    // A short form is looked up among the bans: a banned peer may have left the address book.
+    let id = if id.len() >= 52 {
+        id.to_owned()
+    } else {
+        let bans = client.bans().await?.bans;
+        let mut found = bans
+            .iter()
+            .filter(|ban| id.len() >= 4 && ban.id.starts_with(id));
+        match (found.next(), found.next()) {
+            (Some(one), None) => one.id.clone(),
+            _ => {
+                let message = format!("no single ban is of an id that begins with {}", escaped(id));
+                return Err(Failure::new(Exit::NotFound, message));
+            }
+        }
+    };
+    let done = client.unban(&id).await?;
+    if global.json {
+        print_json(&done)
+    } else {
+        print("ban lifted\n")
+    }
+}
+
+pub(super) async fn join(global: &Global, ticket: String) -> Done {
+    let done = client(global)?.join(&JoinRequest { ticket }).await?;
+    if global.json {
+        print_json(&done)
+    } else {
+        print("dialling; see `repute peers`\n")
+    }
+}
+
+pub(super) async fn publish(global: &Global, topic: String, text: String, kind: u16) -> Done {
+    let client = client(global)?;
+    if text != "-" {
+        let published = client
+            .publish(&PublishRequest { topic, text, kind })
+            .await?;
+        return if global.json {
+            print_json(&published)
+        } else {
+            print(&format!("{}\n", published.id))
+        };
+    }
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(text) = lines.next_line().await? {
+        let request = PublishRequest {
+            topic: topic.clone(),
+            text,
+            kind,
+        };
+        let published = client.publish(&request).await?;
+        if global.json {
+            print_json(&published)?
+        } else {
+            print(&format!("{}\n", published.id))?
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn down(global: &Global) -> Done {
+    let client = client(global)?;
+    let done = client.stop().await?;
+    // The socket goes last: once nobody answers, the node is gone.
+    for _ in 0..100 {
+        if client.status().await.is_err() {
+            return if global.json {
+                print_json(&done)
+            } else {
+                print("stopped\n")
+            };
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err(Failure::new(
+        Exit::Timeout,
+        "the node has not stopped within 10 s",
+    ))
+}

@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+
+use repute_node::{NodeConfig, settings::Settings};
+use serde::Serialize;
+
+use super::{data_dir, print, print_json, settings};
+use crate::{
+    args::{ConfigCommand, Global},
+    exit::Failure,
+};
+
+#[derive(Serialize)]
+struct Shown {
+    value: serde_json::Value,
+    origin: String,
+}
+
+pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Template => print(&Settings::documented_defaults()),
+        ConfigCommand::Check => {
+            let settings = settings(global, Vec::new())?;
+            NodeConfig::from_settings(&settings, data_dir(global)?.path())?;
+            if global.json {
+                print_json(&serde_json::json!({ "ok": true }))
+            } else {
+                print("the configuration is sound\n")
+            }
+        }
+        ConfigCommand::Show { origin } => show(global, *origin),
+    }
+}
+
+fn show(global: &Global, with_origin: bool) -> Result<(), Failure> {
+    let settings = settings(global, Vec::new())?;
+    if global.json {
+        let shown: BTreeMap<&str, Shown> = settings
+            .iter()
+            .map(|(name, setting)| {
+                let value = serde_json::to_value(&setting.value).unwrap_or_default();
+                (
+                    name,
+                    Shown {
+                        value,
+                        origin: setting.origin.to_string(),
+                    },
+                )
+            })
+            .collect();
+        return print_json(&shown);
+    }
+    let mut out = String::new();
+    for (name, setting) in settings.iter() {
+        out.push_str(&format!("{name} = {}", setting.value));
+        if with_origin {
+            out.push_str(&format!("  # {}", setting.origin));
+        }
+        out.push('\n');
+    }
+    print(&out)
+}

@@ -1,0 +1,77 @@
+//! `repute demo`: a real network on loopback, one liar, one that falls silent, and the verdict.
+
+mod liar;
+mod network;
+mod verdict;
+mod view;
+
+use std::{io::IsTerminal, time::Duration};
+
+use network::{Network, Plan};
+use tokio::time::Instant;
+
+use crate::{
+    args::Demo,
+    commands::{print, print_json},
+    exit::{Exit, Failure},
+};
+
+/// How long the honest nodes may take to link up.
+const FORM_MAX: Duration = Duration::from_secs(30);
+/// How long the network may take from the first attack to the verdict.
+const VERDICT_MAX: Duration = Duration::from_secs(60);
+/// Between two pictures of the live view.
+const FRAME: Duration = Duration::from_millis(200);
+
+pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
+    let plan = Plan {
+        nodes: demo.nodes.into(),
+        seed: demo.seed,
+    };
+    let live = !json && std::io::stdout().is_terminal();
+    let mut screen = view::Screen::new(live);
+    let mut network = Network::start(plan).await?;
+    screen.say("the honest nodes look for each other");
+    let formed = Instant::now() + FORM_MAX;
+    while !network.is_formed().await? && Instant::now() < formed {
+        screen.draw(&network.picture().await?)?;
+        tokio::time::sleep(FRAME).await;
+    }
+    screen.say("a liar forges, garbles and floods; another node falls silent");
+    network.let_loose().await?;
+    let end = Instant::now() + VERDICT_MAX;
+    let mut verdict = network.verdict().await?;
+    while !verdict.ok && Instant::now() < end {
+        network.publish_next().await?;
+        screen.draw(&network.picture().await?)?;
+        tokio::time::sleep(FRAME).await;
+        verdict = network.verdict().await?;
+    }
+    screen.draw(&network.picture().await?)?;
+    if json {
+        print_json(&verdict)?;
+    } else {
+        print(&verdict.in_words())?;
+    }
+    if !demo.once && live {
+        screen.say("the network goes on; Ctrl-C ends");
+        loop {
+            tokio::select! {
+                biased;
+                _ = tokio::signal::ctrl_c() => break,
+                () = tokio::time::sleep(FRAME) => {}
+            }
+            network.publish_more().await?;
+            screen.draw(&network.picture().await?)?;
+        }
+    }
+    network.stop().await;
+    if verdict.ok {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            Exit::Failure,
+            "the network did not pass; see the verdict",
+        ))
+    }
+}

@@ -1,0 +1,103 @@
+//! The live view: redrawn in place on a terminal, nothing but headlines elsewhere.
+
+use std::fmt::Write;
+
+use repute_identity::NodeId;
+
+use crate::{commands::print, exit::Failure, show::bar};
+
+/// The network at one moment.
+pub(super) struct Picture {
+    pub(super) rows: Vec<Row>,
+    pub(super) published: usize,
+}
+
+/// One node at that moment.
+pub(super) struct Row {
+    pub(super) id: NodeId,
+    pub(super) role: &'static str,
+    pub(super) links: usize,
+    pub(super) messages: usize,
+    /// The mean trust of those who know it.
+    pub(super) trust: Option<f64>,
+    pub(super) note: String,
+}
+
+/// Where pictures go.
+pub(super) struct Screen {
+    live: bool,
+    /// Lines of the picture on the screen.
+    drawn: usize,
+    headline: String,
+}
+
+/// Columns of the picture; a terminal of 80 shows all of it.
+const COLUMNS: usize = 79;
+
+impl Screen {
+    pub(super) fn new(live: bool) -> Self {
+        Self {
+            live,
+            drawn: 0,
+            headline: String::new(),
+        }
+    }
+
+    /// Says what happens now.
+    pub(super) fn say(&mut self, headline: &str) {
+        self.headline = headline.to_owned();
+        if !self.live {
+            anstream::eprintln!("{headline}");
+        }
+    }
+
+    /// Shows a picture over the last one.
+    pub(super) fn draw(&mut self, picture: &Picture) -> Result<(), Failure> {
+        if !self.live {
+            return Ok(());
+        }
+        let mut out = String::new();
+        if self.drawn > 0 {
+            let _written = write!(out, "\x1b[{}A", self.drawn);
+        }
+        let lines = lines(&self.headline, picture);
+        for line in &lines {
+            let _written = writeln!(out, "\x1b[2K{line}");
+        }
+        self.drawn = lines.len();
+        print(&out)
+    }
+}
+
+fn lines(headline: &str, picture: &Picture) -> Vec<String> {
+    let mut lines = vec![
+        format!("\x1b[1mrepute demo\x1b[0m  {headline}"),
+        format!("{} messages published", picture.published),
+        String::new(),
+        format!(
+            "{:<11} {:<7} {:>5} {:>8}  {:<16} WHAT",
+            "NODE", "ROLE", "LINKS", "MESSAGES", "TRUST"
+        ),
+    ];
+    for row in &picture.rows {
+        let trust = row.trust.map_or_else(
+            || format!("{:<16}", "-"),
+            |trust| format!("{} {trust:.3}", bar(trust, 10)),
+        );
+        let plain = format!(
+            "{:<11} {:<7} {:>5} {:>8}  {trust} {}",
+            row.id.short(),
+            row.role,
+            row.links,
+            row.messages,
+            row.note
+        );
+        let cut: String = plain.chars().take(COLUMNS).collect();
+        lines.push(if row.role == "honest" {
+            cut
+        } else {
+            format!("\x1b[31m{cut}\x1b[0m")
+        });
+    }
+    lines
+}

@@ -1,0 +1,79 @@
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use repute_node::NodeError;
+use serde::{Deserialize, Serialize};
+
+/// An error as RFC 9457 has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A short name that stays the same, such as `not-found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it is, in plain words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// Why a request was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The request makes no sense; nothing was done.
+    #[error("{0}")]
+    BadRequest(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The node refused, by its own rules.
+    #[error("{0}")]
+    Refused(String),
+    /// Done, but a restart would forget it.
+    #[error("{0}")]
+    NotDurable(String),
+    /// The node is stopping.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl ControlError {
+    /// The HTTP status and the stable name.
+    pub const fn status(&self) -> (u16, &'static str) {
+        match self {
+            Self::BadRequest(_) => (400, "bad-request"),
+            Self::NotFound(_) => (404, "not-found"),
+            Self::Refused(_) => (409, "refused"),
+            Self::NotDurable(_) => (507, "not-durable"),
+            Self::Unavailable(_) => (503, "unavailable"),
+        }
+    }
+}
+
+impl From<NodeError> for ControlError {
+    fn from(error: NodeError) -> Self {
+        let text = error.to_string();
+        match error {
+            NodeError::Stopped => Self::Unavailable(text),
+            NodeError::TooLong(_) => Self::BadRequest(text),
+            NodeError::NotDurable => Self::NotDurable(text),
+            _ => Self::Refused(text),
+        }
+    }
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        let (status, kind) = self.status();
+        let problem = Problem {
+            kind: kind.into(),
+            title: self.to_string(),
+            status,
+        };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let kind = [(header::CONTENT_TYPE, "application/problem+json")];
+        (status, kind, Json(problem)).into_response()
+    }
+}

@@ -1,0 +1,169 @@
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, Path, Query, State, rejection::JsonRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use serde::{Deserialize, Serialize};
+use tokio_stream::{StreamExt, wrappers::ReceiverStream};
+
+use crate::{
+    BanRequest, Bans, Control, ControlError, Done, ExplainView, JoinRequest, PeerView, Peers,
+    PublishRequest, Published, StatusView, Stream, TicketView,
+};
+
+/// The longest request body, in bytes: a message of 64 KiB, escaped as JSON at its worst.
+pub(crate) const BODY_MAX: usize = 512 * 1024;
+/// Peers in one answer unless asked otherwise, and at most.
+const PAGE: usize = 100;
+const PAGE_MAX: usize = 10_000;
+
+/// The API, version 1.
+pub fn router<C: Control>(control: C) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::<C>))
+        .route("/v1/peers", get(peers::<C>))
+        .route("/v1/peers/{id}", get(peer::<C>))
+        .route("/v1/peers/{id}/explain", get(explain::<C>))
+        .route("/v1/bans", get(bans::<C>).post(ban::<C>))
+        .route("/v1/bans/{id}", delete(unban::<C>))
+        .route("/v1/ticket", get(ticket::<C>))
+        .route("/v1/join", post(join::<C>))
+        .route("/v1/publish", post(publish::<C>))
+        .route("/v1/subscribe", get(subscribe::<C>))
+        .route("/v1/events", get(events::<C>))
+        .route("/v1/stop", post(stop::<C>))
+        .route("/health/live", get(|| async { StatusCode::OK }))
+        .route("/health/ready", get(ready::<C>))
+        .fallback(|| async { ControlError::NotFound("no such endpoint; see /v1/status".into()) })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(control)
+}
+
+type Answer<T> = Result<Json<T>, ControlError>;
+
+async fn status<C: Control>(State(control): State<C>) -> Answer<StatusView> {
+    control.status().await.map(Json)
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    offset: usize,
+    limit: Option<usize>,
+}
+
+async fn peers<C: Control>(State(control): State<C>, Query(page): Query<Page>) -> Answer<Peers> {
+    let peers = control.peers().await?;
+    let limit = page.limit.unwrap_or(PAGE).min(PAGE_MAX);
+    let total = peers.len();
+    Ok(Json(Peers {
+        peers: peers.into_iter().skip(page.offset).take(limit).collect(),
+        total,
+    }))
+}
+
+async fn peer<C: Control>(State(control): State<C>, Path(id): Path<String>) -> Answer<PeerView> {
+    control.peer(id).await.map(Json)
+}
+
+async fn explain<C: Control>(
+    State(control): State<C>,
+    Path(id): Path<String>,
+) -> Answer<ExplainView> {
+    control.explain(id).await.map(Json)
+}
+
+async fn bans<C: Control>(State(control): State<C>) -> Answer<Bans> {
+    Ok(Json(Bans {
+        bans: control.bans().await?,
+    }))
+}
+
+fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ControlError> {
+    json.map(|Json(value)| value)
+        .map_err(|error| ControlError::BadRequest(error.body_text()))
+}
+
+async fn ban<C: Control>(
+    State(control): State<C>,
+    json: Result<Json<BanRequest>, JsonRejection>,
+) -> Answer<Done> {
+    let request = body(json)?;
+    let duration = request.seconds.map(Duration::from_secs);
+    control.ban(request.id, duration, request.reason).await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn unban<C: Control>(State(control): State<C>, Path(id): Path<String>) -> Answer<Done> {
+    control.unban(id).await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn ticket<C: Control>(State(control): State<C>) -> Answer<TicketView> {
+    control.ticket().map(Json)
+}
+
+async fn join<C: Control>(
+    State(control): State<C>,
+    json: Result<Json<JoinRequest>, JsonRejection>,
+) -> Answer<Done> {
+    control.join(body(json)?.ticket).await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn publish<C: Control>(
+    State(control): State<C>,
+    json: Result<Json<PublishRequest>, JsonRejection>,
+) -> Answer<Published> {
+    let request = body(json)?;
+    let id = control
+        .publish(request.topic, request.kind, request.text)
+        .await?;
+    Ok(Json(Published { id }))
+}
+
+#[derive(Deserialize)]
+struct Topic {
+    topic: String,
+}
+
+async fn subscribe<C: Control>(
+    State(control): State<C>,
+    Query(query): Query<Topic>,
+) -> Result<Response, ControlError> {
+    Ok(json_lines(control.subscribe(query.topic).await?))
+}
+
+async fn events<C: Control>(State(control): State<C>) -> Response {
+    json_lines(control.events())
+}
+
+async fn stop<C: Control>(State(control): State<C>) -> Answer<Done> {
+    // The answer leaves before the node does.
+    tokio::spawn(async move { control.stop().await });
+    Ok(Json(Done { done: true }))
+}
+
+async fn ready<C: Control>(State(control): State<C>) -> Result<StatusCode, ControlError> {
+    control.status().await.map(|_| StatusCode::OK)
+}
+
+/// A body of one JSON document a line, sent as they come.
+fn json_lines<T: Serialize + Send + 'static>(stream: Stream<T>) -> Response {
+    let lines = ReceiverStream::new(stream).map(|item| {
+        serde_json::to_vec(&item).map(|mut line| {
+            line.push(b'\n');
+            Bytes::from(line)
+        })
+    });
+    (
+        [(header::CONTENT_TYPE, "application/jsonl")],
+        Body::from_stream(lines),
+    )
+        .into_response()
+}

@@ -1,0 +1,280 @@
+//! The engines, composed. Pure: no I/O, clock, randomness or keys of its own.
+//!
+//! One `route_*` file per wire between engines; no logic of its own beyond the wiring.
+
+mod command;
+mod config;
+mod input;
+mod output;
+mod route_gossip;
+mod route_link;
+mod route_peers;
+mod route_trust;
+mod snapshot;
+mod trust_model;
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+
+use repute_base::{Machine, Mono, Rng, Timestamp};
+use repute_gossip::Gossip;
+use repute_identity::NodeId;
+use repute_peers::{LinkId, Peers};
+use repute_protocol::{EnvelopeKind, Payload, Seq, Unsigned};
+
+pub use config::{Config, ConfigError, Limits};
+pub use input::{Command, Input};
+pub use output::{Event, Output, PersistId, Priority, Write};
+pub use snapshot::Snapshot;
+pub use trust_model::TrustModel;
+
+/// All engines of one node, as one machine.
+///
+/// The caller's duty after each [`handle`](Core::handle): drain
+/// [`poll_output`](Core::poll_output), and hand over [`Input::Tick`] at
+/// [`next_deadline`](Core::next_deadline).
+pub struct Core {
+    me: NodeId,
+    config: Config,
+    peers: Peers,
+    gossip: Gossip,
+    trust: Box<dyn TrustModel>,
+    seq: Seq,
+    next_persist: u64,
+    /// The link to each peer, by the number the peers engine knows it under.
+    links: BTreeMap<NodeId, LinkId>,
+    next_link: u64,
+    /// The operator's command in hand, if its writes are to be acknowledged.
+    awaiting: Option<u64>,
+    awaiting_write: bool,
+    /// Writes that acknowledge a command; bounded by the operator's commands in flight.
+    unacknowledged: BTreeMap<PersistId, u64>,
+    /// Inputs on their way between engines; empty between two calls.
+    inbox: VecDeque<Step>,
+    outputs: VecDeque<Output>,
+}
+
+enum Step {
+    Peers(repute_peers::Input),
+    Gossip(repute_gossip::Input),
+    Trust(repute_trust::Input),
+}
+
+impl Core {
+    /// A core for `me`, restored from what the store had.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration is unsound.
+    pub fn new(
+        me: NodeId,
+        config: Config,
+        snapshot: Snapshot,
+        trust: Option<Box<dyn TrustModel>>,
+        mut rng: Rng,
+    ) -> Result<Self, ConfigError> {
+        let limits = config.limits.clone();
+        let mut peers = Peers::new(config.peers.clone(), limits.peers, me, rng.fork())
+            .map_err(ConfigError::peers)?;
+        let mut gossip = Gossip::new(
+            config.gossip.clone(),
+            limits.gossip,
+            me,
+            config.network,
+            rng.fork(),
+        )
+        .map_err(ConfigError::gossip)?;
+        let mut trust = match trust {
+            Some(model) => model,
+            None => Box::new(
+                repute_trust::Ledger::new(config.trust.clone(), limits.trust)
+                    .map_err(ConfigError::trust)?,
+            ),
+        };
+        let seq = Seq {
+            start: snapshot.start,
+            counter: 0,
+        };
+        snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
+        Ok(Self {
+            me,
+            config,
+            peers,
+            gossip,
+            trust,
+            seq,
+            next_persist: 0,
+            links: BTreeMap::new(),
+            next_link: 0,
+            awaiting: None,
+            awaiting_write: false,
+            unacknowledged: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            outputs: VecDeque::new(),
+        })
+    }
+
+    /// Who this node is.
+    pub fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// The address book and links.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Membership and broadcast.
+    pub fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    /// What is known about whom.
+    pub fn trust(&self) -> &dyn TrustModel {
+        self.trust.as_ref()
+    }
+
+    /// Applies one input to the engines and settles what follows from it.
+    pub fn handle(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::Start => self.start(now),
+            Input::Tick => self.tick(now),
+            Input::Command(command) => self.command(now, command),
+            Input::Signed { token, envelope } => self.signed(now, token, envelope),
+            Input::Persisted(id) => self.persisted(id),
+            Input::NotPersisted(id) => self.not_persisted(id),
+            other => self.link_input(now, other),
+        }
+        self.settle(now);
+    }
+
+    /// The next thing for the shell to do, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        [
+            self.peers.next_deadline(),
+            self.gossip.next_deadline(),
+            self.trust.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Whether another publish is taken now; otherwise wait for [`Event::PublishReady`].
+    pub fn is_publish_ready(&self) -> bool {
+        self.gossip.is_ready()
+    }
+
+    fn start(&mut self, now: Timestamp) {
+        // What restoring the ledger brought up, such as standings of those kept out.
+        while let Some(output) = self.trust.poll_output() {
+            self.route_trust(now, output);
+        }
+        self.to_peers(repute_peers::Input::Start);
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        let due = |deadline: Option<Mono>| deadline.is_some_and(|deadline| deadline <= now.mono);
+        if due(self.peers.next_deadline()) {
+            self.to_peers(repute_peers::Input::Tick);
+        }
+        if due(self.gossip.next_deadline()) {
+            self.to_gossip(repute_gossip::Input::Tick);
+        }
+        if due(self.trust.next_deadline()) {
+            self.to_trust(repute_trust::Input::Tick);
+        }
+    }
+
+    /// Hands the waiting inputs to the engines, one at a time, until all are silent: each engine is
+    /// drained before anything is handed in again.
+    fn settle(&mut self, now: Timestamp) {
+        while let Some(step) = self.inbox.pop_front() {
+            match step {
+                Step::Peers(input) => {
+                    self.peers.handle(now, input);
+                    while let Some(output) = self.peers.poll_output() {
+                        self.route_peers(now, output);
+                    }
+                }
+                Step::Gossip(input) => {
+                    self.gossip.handle(now, input);
+                    while let Some(output) = self.gossip.poll_output() {
+                        self.route_gossip(now, output);
+                    }
+                }
+                Step::Trust(input) => {
+                    self.trust.handle(now, input);
+                    while let Some(output) = self.trust.poll_output() {
+                        self.route_trust(now, output);
+                    }
+                }
+            }
+        }
+    }
+
+    fn to_peers(&mut self, input: repute_peers::Input) {
+        self.inbox.push_back(Step::Peers(input));
+    }
+
+    fn to_gossip(&mut self, input: repute_gossip::Input) {
+        self.inbox.push_back(Step::Gossip(input));
+    }
+
+    fn to_trust(&mut self, input: repute_trust::Input) {
+        self.inbox.push_back(Step::Trust(input));
+    }
+
+    fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Hands writes to the store; the answer comes as [`Input::Persisted`].
+    fn persist(&mut self, writes: Vec<Write>) -> PersistId {
+        let id = PersistId(self.next_persist);
+        self.next_persist += 1;
+        self.output(Output::Persist { id, writes });
+        id
+    }
+
+    /// Asks the shell to sign a payload as this node, under its next number.
+    fn sign(&mut self, now: Timestamp, kind: EnvelopeKind, token: u64, payload: &Payload) {
+        let unsigned = Unsigned {
+            network: self.config.network,
+            kind,
+            seq: self.seq,
+            sent: now.wall,
+            payload: payload.encode(),
+        };
+        self.seq.counter += 1;
+        self.output(Output::Sign { token, unsigned });
+    }
+}
+
+impl Machine for Core {
+    type Input = Input;
+    type Output = Output;
+
+    fn handle(&mut self, now: Timestamp, input: Input) {
+        Core::handle(self, now, input);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        Core::poll_output(self)
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        Core::next_deadline(self)
+    }
+}

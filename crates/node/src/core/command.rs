@@ -1,0 +1,120 @@
+//! What the application and the operator ask for.
+
+use repute_base::{BoundedBytes, Timestamp};
+use repute_protocol::{DisconnectReason, Envelope, Frame, Verified};
+
+use super::{Command, Core, Event, Output, PersistId, Priority, route_peers::OWN_RECORD};
+
+impl Core {
+    pub(super) fn command(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Join { peer, addresses } => {
+                self.to_peers(repute_peers::Input::Join { peer, addresses });
+            }
+            Command::Found { peer, addresses } => {
+                self.tell_peers_of(now, peer);
+                self.to_peers(repute_peers::Input::Found { peer, addresses });
+            }
+            Command::Publish {
+                token,
+                topic,
+                kind,
+                causal,
+                data,
+            } => match BoundedBytes::new(data) {
+                Ok(data) => self.to_gossip(repute_gossip::Input::Publish {
+                    topic,
+                    kind,
+                    data,
+                    causal,
+                    token,
+                }),
+                Err(_) => self.event(Event::PublishRefused {
+                    token,
+                    reason: "the message is longer than 64 KiB: share it as a file",
+                }),
+            },
+            Command::Subscribe { topic, causal } => {
+                self.to_gossip(repute_gossip::Input::Subscribe { topic, causal });
+            }
+            Command::Unsubscribe { topic } => {
+                self.to_gossip(repute_gossip::Input::Unsubscribe { topic });
+            }
+            Command::SendCustom { peer, data } => {
+                let frame = Frame::CustomData(data).encode();
+                self.output(Output::Send {
+                    peer,
+                    frame,
+                    priority: Priority::Bulk,
+                });
+            }
+            Command::Ban {
+                token,
+                subject,
+                duration,
+                reason,
+            } => {
+                self.awaiting = Some(token);
+                self.to_trust(repute_trust::Input::Ban {
+                    subject,
+                    duration,
+                    reason,
+                });
+                self.settle(now);
+                self.finish_without_write();
+            }
+            Command::Unban { token, subject } => {
+                self.awaiting = Some(token);
+                self.to_trust(repute_trust::Input::Unban { subject });
+                self.settle(now);
+                self.finish_without_write();
+            }
+            Command::Disconnect { peer } => {
+                let reason = DisconnectReason::Requested;
+                self.to_peers(repute_peers::Input::Drop { peer, reason });
+            }
+        }
+    }
+
+    pub(super) fn signed(&mut self, now: Timestamp, token: u64, envelope: Verified<Envelope>) {
+        if token == OWN_RECORD {
+            self.to_peers(repute_peers::Input::OwnRecord(envelope));
+        } else {
+            self.to_gossip(repute_gossip::Input::Signed { token, envelope });
+        }
+        self.settle(now);
+    }
+
+    /// Acknowledged means durable: the command in hand is done when this write is.
+    pub(super) fn acknowledge_with(&mut self, id: PersistId) {
+        if let Some(token) = self.awaiting {
+            self.unacknowledged.insert(id, token);
+            self.awaiting_write = true;
+        }
+    }
+
+    /// A command that had nothing to write is done at once.
+    fn finish_without_write(&mut self) {
+        if let Some(token) = self.awaiting.take()
+            && !core::mem::take(&mut self.awaiting_write)
+        {
+            self.event(Event::Done { token });
+        }
+    }
+
+    pub(super) fn persisted(&mut self, id: PersistId) {
+        if let Some(token) = self.unacknowledged.remove(&id)
+            // The last write of a command acknowledges it.
+            && !self.unacknowledged.values().any(|waiting| *waiting == token)
+        {
+            self.event(Event::Done { token });
+        }
+    }
+
+    pub(super) fn not_persisted(&mut self, id: PersistId) {
+        if let Some(token) = self.unacknowledged.remove(&id) {
+            self.unacknowledged.retain(|_, waiting| *waiting != token);
+            self.event(Event::NotDurable { token });
+        }
+    }
+}

@@ -1,0 +1,83 @@
+use alloc::string::{String, ToString};
+
+use repute_protocol::NetworkId;
+
+/// Policy of all engines.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which network this node belongs to.
+    pub network: NetworkId,
+    /// Of the trust engine.
+    pub trust: repute_trust::Config,
+    /// Of the peers engine.
+    pub peers: repute_peers::Config,
+    /// Of the gossip engine.
+    pub gossip: repute_gossip::Config,
+    /// Bounds of all engines.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The defaults, on the network of this name.
+    pub fn on_network(name: &str) -> Self {
+        Self {
+            network: NetworkId::from_name(name),
+            trust: repute_trust::Config::default(),
+            peers: repute_peers::Config::default(),
+            gossip: repute_gossip::Config::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Checks every engine's policy.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the engine and the first value that cannot be meant.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.trust.check().map_err(ConfigError::trust)?;
+        self.peers.validate().map_err(ConfigError::peers)?;
+        self.gossip.check().map_err(ConfigError::gossip)
+    }
+}
+
+/// Bounds of all engines.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// Of the trust engine.
+    pub trust: repute_trust::Limits,
+    /// Of the peers engine.
+    pub peers: repute_peers::Limits,
+    /// Of the gossip engine.
+    pub gossip: repute_gossip::Limits,
+}
+
+/// Why a configuration is unsound; which engine says so, and what.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{engine}: {problem}")]
+pub struct ConfigError {
+    engine: &'static str,
+    problem: String,
+}
+
+impl ConfigError {
+    pub(super) fn trust(error: repute_trust::ConfigError) -> Self {
+        Self {
+            engine: "trust",
+            problem: error.to_string(),
+        }
+    }
+
+    pub(super) fn peers(error: repute_peers::ConfigError) -> Self {
+        Self {
+            engine: "peers",
+            problem: error.to_string(),
+        }
+    }
+
+    pub(super) fn gossip(error: repute_gossip::ConfigError) -> Self {
+        Self {
+            engine: "gossip",
+            problem: error.to_string(),
+        }
+    }
+}

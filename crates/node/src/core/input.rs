@@ -1,0 +1,180 @@
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytes::Bytes;
+use repute_base::{Address, BoundedString};
+use repute_identity::NodeId;
+use repute_peers::{DialFailure, LinkDown};
+use repute_protocol::{
+    CustomData, Envelope, Frame, FromPeer, Handshake, Misbehaviour, Topic, Verified,
+};
+
+use super::PersistId;
+
+/// What the shell hands in.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// The node begins: dial anchors and bootstrap peers.
+    Start,
+    /// A deadline has passed.
+    Tick,
+    /// The node ends: say goodbye.
+    Shutdown,
+    /// A link whose handshakes have been checked.
+    LinkUp {
+        /// Who is at the other end.
+        peer: NodeId,
+        /// What it said of itself.
+        handshake: Handshake,
+        /// Where it is.
+        remote: Address,
+        /// Whether it dialled us.
+        inbound: bool,
+    },
+    /// A link is gone.
+    LinkDown {
+        /// Who was at the other end.
+        peer: NodeId,
+        /// Why.
+        cause: LinkDown,
+    },
+    /// A dial came to nothing.
+    DialFailed {
+        /// Whom it was for.
+        peer: NodeId,
+        /// Why.
+        cause: DialFailure,
+    },
+    /// A frame from an authenticated peer.
+    Frame(FromPeer<Frame>),
+    /// The link found bytes that no honest peer sends.
+    Violation {
+        /// Who sent them.
+        peer: NodeId,
+        /// What was wrong.
+        kind: Misbehaviour,
+    },
+    /// Bytes of earlier sends have left for this peer.
+    Drained {
+        /// For whom.
+        peer: NodeId,
+        /// How many.
+        bytes: usize,
+    },
+    /// Answer to [`Output::Verify`](super::Output::Verify): the signature holds.
+    Verified {
+        /// Who sent the envelope.
+        from: NodeId,
+        /// The envelope.
+        envelope: Verified<Envelope>,
+    },
+    /// Answer to [`Output::Verify`](super::Output::Verify): the signature does not hold.
+    Forged {
+        /// Who sent the envelope.
+        from: NodeId,
+        /// The envelope.
+        envelope: Envelope,
+    },
+    /// Answer to [`Output::Verify`](super::Output::Verify): too much of this sender's waits, and
+    /// the signature was not checked. No verdict on anybody.
+    Unchecked {
+        /// Who sent the envelope.
+        from: NodeId,
+        /// The envelope.
+        envelope: Envelope,
+    },
+    /// Answer to [`Output::Sign`](super::Output::Sign).
+    Signed {
+        /// The number of the request.
+        token: u64,
+        /// The signed envelope.
+        envelope: Verified<Envelope>,
+    },
+    /// Answer to [`Output::Persist`](super::Output::Persist): the writes are durable.
+    Persisted(PersistId),
+    /// Answer to [`Output::Persist`](super::Output::Persist): the store refused the writes.
+    NotPersisted(PersistId),
+    /// Where this node listens.
+    Listening {
+        /// Best first.
+        addresses: Vec<Address>,
+    },
+    /// The application or the operator wants something.
+    Command(Command),
+}
+
+/// What the application or the operator wants.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Join the network through this peer.
+    Join {
+        /// Whom the ticket names.
+        peer: NodeId,
+        /// Where the ticket says it listens.
+        addresses: Vec<Address>,
+    },
+    /// A peer was seen on the local network.
+    Found {
+        /// Who.
+        peer: NodeId,
+        /// Where.
+        addresses: Vec<Address>,
+    },
+    /// Spread a message. Answered by [`Event::Published`](super::Event::Published).
+    Publish {
+        /// The caller's number.
+        token: u64,
+        /// Where it belongs.
+        topic: Topic,
+        /// The application's kind; zero for none.
+        kind: u16,
+        /// Whether it names what this node has seen, for causal order.
+        causal: bool,
+        /// The application's bytes.
+        data: Bytes,
+    },
+    /// Deliver messages of this topic from now on.
+    Subscribe {
+        /// Which.
+        topic: Topic,
+        /// Whether in causal order.
+        causal: bool,
+    },
+    /// Deliver messages of this topic no longer.
+    Unsubscribe {
+        /// Which.
+        topic: Topic,
+    },
+    /// Send a frame of the application's own to a linked peer.
+    SendCustom {
+        /// To whom.
+        peer: NodeId,
+        /// What.
+        data: CustomData,
+    },
+    /// Ban by hand.
+    Ban {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once durable.
+        token: u64,
+        /// Whom.
+        subject: NodeId,
+        /// For how long; `None` for ever.
+        duration: Option<Duration>,
+        /// Why, for people.
+        reason: BoundedString<128>,
+    },
+    /// Lift a ban by hand.
+    Unban {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once durable.
+        token: u64,
+        /// Whose.
+        subject: NodeId,
+    },
+    /// Close the link to a peer.
+    Disconnect {
+        /// To whom.
+        peer: NodeId,
+    },
+}

@@ -1,0 +1,201 @@
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use repute_base::{Address, Wall};
+use repute_gossip::SeenAuthor;
+use repute_identity::NodeId;
+use repute_peers::Stored;
+use repute_protocol::{
+    CustomData, Disconnect, DisconnectReason, Envelope, FromPeer, Message, MessageId, Misbehaviour,
+    Unsigned, Verified,
+};
+use repute_trust::{Ban, Level, Record};
+
+/// The number of a batch of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PersistId(pub(super) u64);
+
+/// Which frames go first on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Small and urgent: probes, repair, goodbyes.
+    Control,
+    /// Messages.
+    Bulk,
+}
+
+/// What the store must keep.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Write {
+    /// An entry of the address book.
+    Peer(Stored),
+    /// An entry to drop.
+    ForgetPeer(NodeId),
+    /// The peers to dial first after a restart.
+    Anchors(Vec<NodeId>),
+    /// One event of the ledger.
+    Record(Record),
+    /// One event that replaces all of its subject's up to a number.
+    Checkpoint {
+        /// The last number that is replaced.
+        up_to: u64,
+        /// What replaces them.
+        record: Record,
+    },
+    /// All events of a subject that the ledger forgot.
+    ForgetRecords(NodeId),
+    /// A ban in force.
+    Ban(Ban),
+    /// A ban lifted or lapsed.
+    Unban(NodeId),
+    /// What has been seen of some authors.
+    Seen(Vec<SeenAuthor>),
+}
+
+/// What the shell must do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Dial this peer; answered by a link or a failure.
+    Dial {
+        /// Whom to expect.
+        peer: NodeId,
+        /// Where to try, best first.
+        addresses: Vec<Address>,
+    },
+    /// Send an encoded frame.
+    Send {
+        /// To whom.
+        peer: NodeId,
+        /// The frame; shared between receivers.
+        frame: Bytes,
+        /// Which go first.
+        priority: Priority,
+    },
+    /// Send this goodbye, flush, and close the link.
+    Close {
+        /// Whose link.
+        peer: NodeId,
+        /// What to say.
+        disconnect: Disconnect,
+    },
+    /// Check a signature; answered by `Verified` or `Forged`.
+    Verify {
+        /// Who sent the envelope.
+        from: NodeId,
+        /// The envelope.
+        envelope: Envelope,
+    },
+    /// Sign as this node; answered by `Signed`.
+    Sign {
+        /// The number of the request.
+        token: u64,
+        /// What to sign.
+        unsigned: Unsigned,
+    },
+    /// Make these writes durable, in order; answered by `Persisted`.
+    Persist {
+        /// The number of the batch.
+        id: PersistId,
+        /// What to write.
+        writes: Vec<Write>,
+    },
+    /// Tell the application.
+    Event(Event),
+}
+
+/// What the application learns.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A message arrived on a subscribed topic: exactly once each.
+    Message {
+        /// The proof.
+        envelope: Verified<Envelope>,
+        /// What it says.
+        message: Message,
+    },
+    /// A neighbour sent a frame of the application's own.
+    Custom(FromPeer<CustomData>),
+    /// A message of this node is on its way.
+    Published {
+        /// The number of the command.
+        token: u64,
+        /// Its name.
+        id: MessageId,
+    },
+    /// A message of this node was refused.
+    PublishRefused {
+        /// The number of the command.
+        token: u64,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Publishing is possible again.
+    PublishReady,
+    /// What a command asked for is durable.
+    Done {
+        /// The number of the command.
+        token: u64,
+    },
+    /// What a command asked for holds now, but the store could not keep it.
+    NotDurable {
+        /// The number of the command.
+        token: u64,
+    },
+    /// A link is admitted by both ends.
+    Connected {
+        /// To whom.
+        peer: NodeId,
+    },
+    /// An admitted link is gone.
+    Disconnected {
+        /// To whom.
+        peer: NodeId,
+        /// What was said, if anything.
+        reason: Option<DisconnectReason>,
+    },
+    /// A peer became known.
+    Discovered {
+        /// Who.
+        peer: NodeId,
+    },
+    /// A peer stopped answering and was closed.
+    Silent {
+        /// Who.
+        peer: NodeId,
+    },
+    /// A peer broke a rule; the evidence is in the ledger.
+    Misbehaved {
+        /// Who.
+        peer: NodeId,
+        /// Which rule.
+        kind: Misbehaviour,
+    },
+    /// A peer's level changed.
+    LevelChanged {
+        /// Whose.
+        peer: NodeId,
+        /// Before.
+        from: Level,
+        /// Now.
+        to: Level,
+    },
+    /// A peer is on the first rung of the ladder.
+    Warned {
+        /// Who.
+        peer: NodeId,
+        /// For what.
+        kind: Misbehaviour,
+    },
+    /// A peer is kept out.
+    Banned(Ban),
+    /// A peer may come back.
+    Unbanned {
+        /// Who.
+        peer: NodeId,
+        /// Since when.
+        at: Wall,
+    },
+}

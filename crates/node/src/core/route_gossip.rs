@@ -1,0 +1,84 @@
+//! Gossip's outputs, and what they mean to the others.
+
+use alloc::vec;
+
+use repute_base::Timestamp;
+use repute_gossip::{Event as GossipEvent, Output as Gossip};
+use repute_protocol::EnvelopeKind;
+use repute_trust::{Context, Evidence, Fault};
+
+use super::{Core, Event, Output, Priority, Write};
+
+impl Core {
+    pub(super) fn route_gossip(&mut self, now: Timestamp, output: Gossip) {
+        match output {
+            Gossip::Send { peer, frame } => {
+                self.output(Output::Send {
+                    peer,
+                    frame,
+                    priority: Priority::Bulk,
+                });
+            }
+            Gossip::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
+            Gossip::Sign { token, payload } => {
+                self.sign(now, EnvelopeKind::Message, token, &payload);
+            }
+            Gossip::Deliver {
+                envelope, message, ..
+            } => {
+                self.event(Event::Message { envelope, message });
+            }
+            Gossip::Want { peer, addresses } => {
+                self.to_peers(repute_peers::Input::Found { peer, addresses });
+                self.to_peers(repute_peers::Input::Wanted { peer });
+            }
+            Gossip::Active { peers } => self.to_peers(repute_peers::Input::Protected { peers }),
+            Gossip::Persist { rows } => {
+                self.persist(vec![Write::Seen(rows)]);
+            }
+            Gossip::Useful { peer } => self.observe(peer, Evidence::Useful, Fault::Theirs),
+            Gossip::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
+            Gossip::Event(event) => self.gossip_event(event),
+            _ => {}
+        }
+    }
+
+    fn gossip_event(&mut self, event: GossipEvent) {
+        match event {
+            GossipEvent::Published { token, id } => self.event(Event::Published { token, id }),
+            GossipEvent::Refused { token } => {
+                self.event(Event::PublishRefused {
+                    token,
+                    reason: "too many messages wait to leave",
+                });
+            }
+            GossipEvent::Ready => self.event(Event::PublishReady),
+            _ => {}
+        }
+    }
+
+    pub(super) fn observe(
+        &mut self,
+        subject: repute_identity::NodeId,
+        evidence: Evidence,
+        fault: Fault,
+    ) {
+        let context = Context::Network;
+        self.to_trust(repute_trust::Input::Observe {
+            subject,
+            context,
+            evidence,
+            fault,
+        });
+    }
+
+    /// A rule was broken by the peer itself: evidence, and news for the application.
+    pub(super) fn misbehaved(
+        &mut self,
+        peer: repute_identity::NodeId,
+        kind: repute_protocol::Misbehaviour,
+    ) {
+        self.event(Event::Misbehaved { peer, kind });
+        self.observe(peer, Evidence::Invalid(kind), Fault::Theirs);
+    }
+}

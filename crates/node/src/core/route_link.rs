@@ -1,0 +1,113 @@
+//! What links bring, and who must hear of it.
+
+use repute_base::Timestamp;
+use repute_identity::NodeId;
+use repute_peers::LinkId;
+use repute_protocol::{EnvelopeKind, Frame, FromPeer, TrustedPeersResponse};
+
+use super::{Core, Event, Input, Output, Priority, route_trust::standing_input};
+
+impl Core {
+    pub(super) fn link_input(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::LinkUp {
+                peer,
+                handshake,
+                remote,
+                inbound,
+            } => {
+                self.tell_peers_of(now, peer);
+                let link = self.name_link(peer);
+                self.to_peers(repute_peers::Input::LinkUp {
+                    peer,
+                    link,
+                    handshake,
+                    remote,
+                    inbound,
+                });
+            }
+            Input::LinkDown { peer, cause } => {
+                if let Some(link) = self.links.remove(&peer) {
+                    self.to_peers(repute_peers::Input::LinkDown { peer, link, cause });
+                }
+            }
+            Input::DialFailed { peer, cause } => {
+                self.to_peers(repute_peers::Input::DialFailed { peer, cause });
+            }
+            Input::Frame(frame) => self.frame(frame),
+            Input::Violation { peer, kind } => self.misbehaved(peer, kind),
+            Input::Drained { peer, bytes } => {
+                self.to_gossip(repute_gossip::Input::LinkQueue { peer, bytes });
+            }
+            Input::Verified { from, envelope } => match envelope.kind() {
+                EnvelopeKind::AddressRecord => {
+                    self.to_peers(repute_peers::Input::RecordVerified(envelope));
+                }
+                _ => self.to_gossip(repute_gossip::Input::Verified { from, envelope }),
+            },
+            Input::Forged { from, envelope } => match envelope.kind() {
+                EnvelopeKind::AddressRecord => {
+                    self.to_peers(repute_peers::Input::RecordForged { from });
+                }
+                _ => self.to_gossip(repute_gossip::Input::Forged { from, envelope }),
+            },
+            Input::Listening { addresses } => {
+                self.to_peers(repute_peers::Input::Listening { addresses });
+            }
+            Input::Unchecked { from, envelope } => {
+                if envelope.kind() != EnvelopeKind::AddressRecord {
+                    self.to_gossip(repute_gossip::Input::Unchecked { from, envelope });
+                }
+            }
+            Input::Shutdown => self.to_peers(repute_peers::Input::Shutdown),
+            _ => {}
+        }
+    }
+
+    /// The shell has one link to a peer at most; each new one gets its own number.
+    fn name_link(&mut self, peer: NodeId) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(peer, link);
+        link
+    }
+
+    fn frame(&mut self, frame: FromPeer<Frame>) {
+        let peer = frame.peer();
+        match frame.value() {
+            Frame::Broadcast(_) | Frame::Gossip(_) => {
+                self.to_peers(repute_peers::Input::Heard { peer });
+                self.to_gossip(repute_gossip::Input::Frame(frame));
+            }
+            Frame::CustomData(_) => {
+                self.to_peers(repute_peers::Input::Heard { peer });
+                self.custom(frame);
+            }
+            Frame::TrustedPeersRequest(_) => {
+                self.to_peers(repute_peers::Input::Heard { peer });
+                // Nobody's scores are given away: without a recommendation of one's own to
+                // publish, the honest answer is an empty one.
+                let answer = Frame::TrustedPeersResponse(TrustedPeersResponse::default()).encode();
+                self.output(Output::Send {
+                    peer,
+                    frame: answer,
+                    priority: Priority::Control,
+                });
+            }
+            _ => self.to_peers(repute_peers::Input::Frame(frame)),
+        }
+    }
+
+    fn custom(&mut self, frame: FromPeer<Frame>) {
+        let peer = frame.peer();
+        if let Frame::CustomData(data) = frame.into_value() {
+            self.event(Event::Custom(FromPeer::authenticated(peer, data)));
+        }
+    }
+
+    /// The peers engine must know a standing before it judges a link.
+    pub(super) fn tell_peers_of(&mut self, now: Timestamp, peer: NodeId) {
+        let standing = self.trust.standing(peer, now.wall);
+        self.to_peers(standing_input(peer, &standing));
+    }
+}

@@ -1,0 +1,77 @@
+//! The ledger's outputs, and what they mean to the others.
+
+use alloc::vec;
+
+use repute_base::{Fixed, Timestamp};
+use repute_identity::NodeId;
+use repute_trust::{Event as TrustEvent, Level, Output as Trust, Standing, Write as TrustWrite};
+
+use super::{Core, Event, Write};
+
+impl Core {
+    pub(super) fn route_trust(&mut self, now: Timestamp, output: Trust) {
+        match output {
+            Trust::Persist(write) => {
+                let write = match write {
+                    TrustWrite::Record(record) => Write::Record(record),
+                    TrustWrite::Checkpoint { up_to, record, .. } => {
+                        Write::Checkpoint { up_to, record }
+                    }
+                    TrustWrite::Forget(subject) => Write::ForgetRecords(subject),
+                    TrustWrite::Ban(ban) => Write::Ban(ban),
+                    TrustWrite::Unban(subject) => Write::Unban(subject),
+                    _ => return,
+                };
+                let id = self.persist(vec![write]);
+                self.acknowledge_with(id);
+            }
+            Trust::Standing { subject, standing } => {
+                self.to_peers(standing_input(subject, &standing));
+                let distrusted = standing.level == Level::Distrusted;
+                self.to_gossip(repute_gossip::Input::Trust {
+                    peer: subject,
+                    trust: standing.trust,
+                    distrusted,
+                });
+            }
+            Trust::Event(event) => self.trust_event(now, event),
+            _ => {}
+        }
+    }
+
+    fn trust_event(&mut self, now: Timestamp, event: TrustEvent) {
+        match event {
+            TrustEvent::LevelChanged { subject, from, to } => {
+                self.event(Event::LevelChanged {
+                    peer: subject,
+                    from,
+                    to,
+                });
+            }
+            TrustEvent::Warned { subject, kind } => {
+                self.event(Event::Warned {
+                    peer: subject,
+                    kind,
+                });
+            }
+            TrustEvent::Banned(ban) => self.event(Event::Banned(ban)),
+            TrustEvent::Unbanned { subject } => {
+                self.event(Event::Unbanned {
+                    peer: subject,
+                    at: now.wall,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A standing, in the words of the peers engine.
+pub(super) fn standing_input(peer: NodeId, standing: &Standing) -> repute_peers::Input {
+    repute_peers::Input::Standing {
+        peer,
+        trust: standing.trust,
+        gate_open: !standing.gate.is_closed(),
+        useful: standing.belief > Fixed::ZERO,
+    }
+}

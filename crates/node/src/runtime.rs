@@ -1,0 +1,21 @@
+//! The shell: sockets, store, clock and keys around a [`Core`](crate::Core).
+
+mod clock;
+mod config;
+mod data_dir;
+mod driver;
+mod handlers;
+#[cfg(feature = "lan")]
+mod lan;
+mod node;
+mod rows;
+mod start;
+mod status;
+mod subscription;
+
+pub use config::{IdentitySource, NodeConfig};
+pub use data_dir::DataDir;
+pub use node::{Node, NodeError};
+pub use start::{StartError, StartStep};
+pub use status::{PeerStatus, Status};
+pub use subscription::{Delivered, Delivery, EventStream, Subscription};

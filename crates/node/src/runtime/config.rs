@@ -1,0 +1,213 @@
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use repute_base::{Address, Fixed};
+use repute_identity::{Identity, Ticket};
+use repute_protocol::NetworkId;
+use repute_storage::Store;
+
+use super::DataDir;
+use crate::{
+    Config, TrustModel,
+    settings::{Settings, SettingsError},
+};
+
+/// Where the identity of a node comes from.
+#[derive(Debug, Default)]
+pub enum IdentitySource {
+    /// The keystore of the data directory, made on first start; with the passphrase that it is
+    /// encrypted under, if any.
+    Keystore {
+        /// The passphrase; `None` if the keystore is not encrypted.
+        passphrase: Option<repute_identity::keystore::Passphrase>,
+    },
+    /// This one; nothing is read or written.
+    Given(Identity),
+    /// As [`IdentitySource::Keystore`] without a passphrase.
+    #[default]
+    DataDir,
+}
+
+/// Everything a node needs to start. The defaults work.
+pub struct NodeConfig {
+    /// Where it keeps its key, store and control socket.
+    pub data_dir: DataDir,
+    /// Who it is.
+    pub identity: IdentitySource,
+    /// UDP address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Addresses to tell others instead of those listened on.
+    pub announce: Vec<Address>,
+    /// Whom to join through; a dead or hostile one stops nothing.
+    pub join: Vec<Ticket>,
+    /// Whether to look for peers on the local network.
+    pub lan: bool,
+    /// Policy and bounds of the engines.
+    pub core: Config,
+    /// The application's own store instead of SQLite in the data directory.
+    pub store: Option<Arc<dyn Store>>,
+    /// The application's own trust model instead of the ledger.
+    pub trust_model: Option<Box<dyn TrustModel>>,
+    /// What to call this software to peers.
+    pub agent: String,
+    /// Seeds the engines' choices; `None` draws from the operating system.
+    pub seed: Option<u64>,
+}
+
+impl NodeConfig {
+    /// The defaults, with everything kept in `path`.
+    pub fn in_dir(path: impl Into<PathBuf>) -> Self {
+        Self::new(DataDir::new(path), Config::on_network("repute"))
+    }
+
+    fn new(data_dir: DataDir, core: Config) -> Self {
+        Self {
+            data_dir,
+            identity: IdentitySource::default(),
+            listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            announce: Vec::new(),
+            join: Vec::new(),
+            lan: false,
+            core,
+            store: None,
+            trust_model: None,
+            agent: concat!("repute/", env!("CARGO_PKG_VERSION")).into(),
+            seed: None,
+        }
+    }
+
+    /// From resolved settings.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when a text is not an address or ticket, or the whole is unsound.
+    pub fn from_settings(settings: &Settings, data_dir: &Path) -> Result<Self, SettingsError> {
+        let core = core_config(settings)?;
+        let mut config = Self::new(DataDir::new(data_dir), core);
+        config.listen = parse_all(settings, "listen", "an address such as 0.0.0.0:7717")?
+            .into_iter()
+            .next()
+            .unwrap_or(config.listen);
+        config.announce = parse_all(settings, "announce", "an address such as 203.0.113.5:7717")?;
+        config.join = parse_all(
+            settings,
+            "bootstrap",
+            "a ticket as `repute ticket` prints it",
+        )?;
+        config.lan = settings.flag("lan");
+        Ok(config)
+    }
+
+    /// Listens on `address`.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Joins through the node of this ticket, too.
+    #[must_use]
+    pub fn join(mut self, ticket: Ticket) -> Self {
+        self.join.push(ticket);
+        self
+    }
+
+    /// Keeps everything in the application's own store.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Judges by the application's own trust model.
+    #[must_use]
+    pub fn with_trust_model(mut self, model: Box<dyn TrustModel>) -> Self {
+        self.trust_model = Some(model);
+        self
+    }
+
+    /// Is this node, and no other.
+    #[must_use]
+    pub fn with_identity(mut self, identity: Identity) -> Self {
+        self.identity = IdentitySource::Given(identity);
+        self
+    }
+}
+
+impl std::fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeConfig")
+            .field("data_dir", &self.data_dir)
+            .field("listen", &self.listen)
+            .field("join", &self.join.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn parse_all<T: std::str::FromStr>(
+    settings: &Settings,
+    key: &'static str,
+    expected: &str,
+) -> Result<Vec<T>, SettingsError>
+where
+    T::Err: std::fmt::Display,
+{
+    let origin = settings.value(key).map(|setting| setting.origin.clone());
+    settings
+        .list(key)
+        .into_iter()
+        .map(|text| {
+            text.parse().map_err(|error: T::Err| SettingsError::Value {
+                key,
+                value: text
+                    .chars()
+                    .take(80)
+                    .collect::<String>()
+                    .escape_debug()
+                    .to_string(),
+                problem: format!("{error}; expected {expected}"),
+                origin: origin.clone().unwrap_or(crate::settings::Origin::Default),
+            })
+        })
+        .collect()
+}
+
+/// The engines' policy from the settings, checked as a whole.
+fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
+    let mut core = Config::on_network(settings.text("network"));
+    core.network = NetworkId::from_name(settings.text("network"));
+    let seconds = |key: &str| Duration::from_secs(settings.int(key));
+    let millis = |key: &str| Duration::from_millis(settings.int(key));
+    let count = |key: &str| usize::try_from(settings.int(key)).unwrap_or(usize::MAX);
+    let byte = |key: &str| u8::try_from(settings.int(key)).unwrap_or(u8::MAX);
+
+    core.peers.min_peers = count("peers.min");
+    core.peers.max_peers = count("peers.max");
+    core.peers.outbound_slots = count("peers.outbound");
+    core.peers.discovery_interval = seconds("peers.discovery_interval_s");
+    core.peers.peer_timeout = seconds("peers.timeout_h") * 3_600;
+    core.peers.probe_period = millis("peers.heartbeat_ms");
+    core.peers.loopback_strict = settings.text("limits.loopback") == "strict";
+    core.peers.min_trust = Fixed::from_f64(settings.float("trust.min"));
+
+    core.gossip.fanout = byte("gossip.fanout");
+    core.gossip.ttl = byte("gossip.ttl");
+    core.gossip.interval = millis("gossip.interval_ms");
+    core.gossip.anti_entropy_interval = seconds("gossip.anti_entropy_s");
+    core.gossip.retention = seconds("gossip.retention_s");
+    core.limits.gossip.retained_bytes_max = count("gossip.cache_mib") << 20;
+    core.limits.gossip.retained_count_max = count("gossip.cache_messages");
+
+    core.trust.initial = Fixed::from_f64(settings.float("trust.initial"));
+    core.trust.trust_min = Fixed::from_f64(settings.float("trust.min"));
+    core.trust.interval = seconds("trust.interval_s");
+    core.trust.useful_per_interval_max =
+        u32::try_from(settings.int("trust.useful_max")).unwrap_or(u32::MAX);
+
+    core.check()
+        .map_err(|error| SettingsError::Unsound(error.to_string()))?;
+    Ok(core)
+}

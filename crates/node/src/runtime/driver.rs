@@ -1,0 +1,227 @@
+//! The one task that owns the core: it feeds inputs, performs outputs, and nothing else.
+
+mod perform;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use repute_base::Mono;
+use repute_identity::{Identity, NodeId};
+use repute_protocol::{Envelope, MessageId, Verified};
+use repute_storage::{Store, StoreError};
+use repute_transport::{
+    Endpoint, Events,
+    verify::{Batch, VerifyLimits, VerifyQueue},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    clock::Clock,
+    handlers::{CustomHandler, Handlers, MessageHandler},
+    node::NodeError,
+    start,
+    subscription::Delivery,
+};
+use crate::{Command, Core, Event, Input, PersistId};
+
+/// Commands waiting for the driver at most; senders wait beyond it.
+pub(crate) const COMMAND_QUEUE: usize = 256;
+/// Events of one source handled before the others get their turn.
+const TURN: usize = 128;
+
+/// What the handle asks of the driver.
+pub(crate) enum Ask {
+    /// A command without an answer.
+    Command(Command),
+    /// Spread a message; answered once it is on its way.
+    Publish {
+        command: PublishCommand,
+        answer: oneshot::Sender<Result<MessageId, NodeError>>,
+    },
+    /// A command that is done when its writes are durable.
+    Durable {
+        command: DurableCommand,
+        answer: oneshot::Sender<Result<(), NodeError>>,
+    },
+    Subscribe {
+        topic: repute_protocol::Topic,
+        causal: bool,
+        queue: mpsc::Sender<Delivery>,
+        answer: oneshot::Sender<()>,
+    },
+    OnKind(u16, MessageHandler),
+    OnCustom(u16, CustomHandler),
+    /// Look at the core between two inputs.
+    Inspect(Box<dyn FnOnce(&View<'_>) + Send>),
+    Shutdown(oneshot::Sender<()>),
+}
+
+pub(crate) struct PublishCommand {
+    pub topic: repute_protocol::Topic,
+    pub kind: u16,
+    pub causal: bool,
+    pub data: bytes::Bytes,
+}
+
+pub(crate) enum DurableCommand {
+    Ban {
+        subject: NodeId,
+        duration: Option<Duration>,
+        reason: repute_base::BoundedString<128>,
+    },
+    Unban(NodeId),
+}
+
+/// What an inspection sees.
+pub(crate) struct View<'a> {
+    pub core: &'a Core,
+    pub endpoint: &'a Endpoint,
+    pub store: &'a Arc<dyn Store>,
+    pub now: repute_base::Timestamp,
+    pub counters: Counters,
+}
+
+/// What the driver counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    /// Messages that a slow subscriber lost.
+    pub lost_deliveries: u64,
+    /// Frames that found no link or a full queue.
+    pub unsent: u64,
+    /// Writes that the store refused.
+    pub failed_writes: u64,
+    /// Signature checks refused because their sender had too many waiting.
+    pub unchecked: u64,
+    /// Tasks of links that panicked.
+    pub panics: u64,
+}
+
+type PublishAnswer = oneshot::Sender<Result<MessageId, NodeError>>;
+type DurableAnswer = oneshot::Sender<Result<(), NodeError>>;
+type Verdicts = Vec<(NodeId, Result<Verified<Envelope>, Envelope>)>;
+type Fate = (PersistId, Result<(), StoreError>);
+
+/// Owns the core of a running node.
+pub(crate) struct Driver {
+    core: Core,
+    clock: Clock,
+    identity: Identity,
+    endpoint: Endpoint,
+    store: Arc<dyn Store>,
+    handlers: Handlers,
+    events: broadcast::Sender<Event>,
+    counters: Counters,
+    checks: VerifyQueue,
+    /// Where batches are checked, beside this task; `None` while one is away.
+    verifier: mpsc::Sender<Batch>,
+    checking: bool,
+    fates: mpsc::UnboundedSender<Fate>,
+    publishes: BTreeMap<u64, PublishAnswer>,
+    durables: BTreeMap<u64, DurableAnswer>,
+    /// A publish that waits until the engine is ready; those behind it wait in the queue.
+    waiting: Option<(PublishCommand, PublishAnswer)>,
+    next_token: u64,
+    pruned: Mono,
+}
+
+/// What the driver is made of.
+pub(crate) struct Parts {
+    pub core: Core,
+    pub clock: Clock,
+    pub identity: Identity,
+    pub endpoint: Endpoint,
+    pub links: Events,
+    pub store: Arc<dyn Store>,
+    pub asks: mpsc::Receiver<Ask>,
+    pub events: broadcast::Sender<Event>,
+    pub retention: Duration,
+}
+
+/// Runs a node until it is asked to shut down.
+pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
+    let (verifier, batches) = mpsc::channel(1);
+    let (verdicts_in, mut verdicts) = mpsc::channel(1);
+    let checker = tokio::spawn(check_batches(batches, verdicts_in));
+    let (fates_in, mut fates) = mpsc::unbounded_channel();
+    let Parts {
+        core,
+        clock,
+        identity,
+        endpoint,
+        mut links,
+        store,
+        mut asks,
+        events,
+        retention,
+    } = parts;
+    let mut driver = Driver {
+        core,
+        clock,
+        identity,
+        endpoint,
+        store,
+        handlers: Handlers::default(),
+        events,
+        counters: Counters::default(),
+        checks: VerifyQueue::new(VerifyLimits::default()),
+        verifier,
+        checking: false,
+        fates: fates_in,
+        publishes: BTreeMap::new(),
+        durables: BTreeMap::new(),
+        waiting: None,
+        next_token: 0,
+        pruned: clock.now().mono,
+    };
+    for input in first {
+        driver.feed(input);
+    }
+    loop {
+        let deadline = driver.deadline();
+        tokio::select! {
+            biased;
+            Some(fate) = fates.recv() => driver.fate(fate),
+            Some(done) = verdicts.recv() => driver.verdicts(done),
+            event = links.next() => match event {
+                Some(event) => {
+                    driver.link_event(event);
+                    // What arrived together is handled together, so that batches can form.
+                    for _ in 1..TURN {
+                        let Some(event) = links.try_next() else { break };
+                        driver.link_event(event);
+                    }
+                }
+                None => break,
+            },
+            () = tokio::time::sleep_until(deadline) => driver.feed(Input::Tick),
+            ask = asks.recv(), if driver.waiting.is_none() => match ask {
+                Some(Ask::Shutdown(answer)) => {
+                    driver.shutdown().await;
+                    let _gone = answer.send(());
+                    break;
+                }
+                Some(ask) => driver.ask(ask),
+                // The last handle is gone.
+                None => {
+                    driver.shutdown().await;
+                    break;
+                }
+            },
+        }
+        driver.check_more();
+        driver.retry_publish();
+        driver.prune(retention);
+    }
+    checker.abort();
+}
+
+/// Checks signatures beside the driver, so that on several cores both go on.
+async fn check_batches(mut batches: mpsc::Receiver<Batch>, verdicts: mpsc::Sender<Verdicts>) {
+    while let Some(batch) = batches.recv().await {
+        // Without entropy a batch could be forged against; each is then checked alone by the rule
+        // that needs none. The operating system does not fail in practice.
+        let entropy = start::entropy().unwrap_or_default();
+        if verdicts.send(batch.check(entropy)).await.is_err() {
+            return;
+        }
+    }
+}

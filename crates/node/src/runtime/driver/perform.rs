@@ -1,0 +1,344 @@
+//! What the driver does with each input and output.
+
+use std::time::Duration;
+
+use repute_protocol::{Disconnect, DisconnectReason};
+use repute_storage::{Prune, StoreError, Write as Row};
+use repute_transport::{
+    DialFailure as TransportDialFailure, Event as LinkEvent, LinkDown as TransportLinkDown,
+    Priority as TransportPriority,
+};
+
+use super::{Ask, Driver, DurableCommand, Fate, PublishAnswer, PublishCommand, Verdicts, View};
+use crate::{
+    Command, Event, Input, Output, Priority,
+    peers::{DialFailure, LinkDown},
+    runtime::{node::NodeError, rows, subscription::Delivered},
+};
+
+/// Between two clean-ups of the store.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(300);
+
+impl Driver {
+    /// When the core or a rate-limited check wants attention next.
+    pub(super) fn deadline(&mut self) -> tokio::time::Instant {
+        let now = self.clock.now();
+        let core = self.core.next_deadline();
+        let checks = (!self.checking && !self.checks.is_empty())
+            .then(|| self.checks.ready_in(now.mono))
+            .flatten()
+            .map(|wait| now.mono + wait);
+        let next = core.into_iter().chain(checks).min();
+        self.clock
+            .instant(next.unwrap_or(now.mono + Duration::from_secs(60)))
+    }
+
+    /// Hands one input to the core and does all that it asks for.
+    pub(super) fn feed(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        // Signing answers at once, and the answer is an input again.
+        while let Some(input) = inputs.pop() {
+            self.core.handle(self.clock.now(), input);
+            while let Some(output) = self.core.poll_output() {
+                if let Some(answer) = self.perform(output) {
+                    inputs.push(answer);
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Dial { peer, addresses } => self.endpoint.dial(peer, addresses),
+            Output::Send {
+                peer,
+                frame,
+                priority,
+            } => {
+                let priority = match priority {
+                    Priority::Control => TransportPriority::Control,
+                    Priority::Bulk => TransportPriority::Broadcast,
+                };
+                let bytes = frame.len();
+                if self.endpoint.send(peer, frame, priority).is_err() {
+                    self.counters.unsent += 1;
+                    // The credit comes back although nothing left.
+                    return Some(Input::Drained { peer, bytes });
+                }
+            }
+            Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
+            Output::Verify { from, envelope } => {
+                if self.checks.push(from, envelope.clone()).is_err() {
+                    self.counters.unchecked += 1;
+                    return Some(Input::Unchecked { from, envelope });
+                }
+            }
+            Output::Sign { token, unsigned } => {
+                return Some(Input::Signed {
+                    token,
+                    envelope: unsigned.sign(&self.identity),
+                });
+            }
+            Output::Persist { id, writes } => {
+                let fates = self.fates.clone();
+                let rows = writes.iter().map(rows::to_row).collect();
+                self.store
+                    .write(rows, Box::new(move |result| drop(fates.send((id, result)))));
+            }
+            Output::Event(event) => return self.event(event),
+        }
+        None
+    }
+
+    fn event(&mut self, event: Event) -> Option<Input> {
+        match &event {
+            Event::Message { envelope, message } => {
+                let delivered = Delivered {
+                    envelope: envelope.clone(),
+                    message: message.clone(),
+                };
+                if self.handlers.deliver(&delivered) {
+                    let topic = message.topic.clone();
+                    return Some(Input::Command(Command::Unsubscribe { topic }));
+                }
+                return None;
+            }
+            Event::Custom(data) => self.handlers.custom(data),
+            Event::Published { token, id } => {
+                if let Some(answer) = self.publishes.remove(token) {
+                    drop(answer.send(Ok(*id)));
+                }
+                return None;
+            }
+            Event::PublishRefused { token, reason } => {
+                if let Some(answer) = self.publishes.remove(token) {
+                    drop(answer.send(Err(NodeError::Refused(reason))));
+                }
+                return None;
+            }
+            Event::Done { token } => {
+                if let Some(answer) = self.durables.remove(token) {
+                    drop(answer.send(Ok(())));
+                }
+                return None;
+            }
+            Event::NotDurable { token } => {
+                if let Some(answer) = self.durables.remove(token) {
+                    drop(answer.send(Err(NodeError::NotDurable)));
+                }
+                return None;
+            }
+            Event::Banned(ban) => tracing::info!(peer = %ban.subject, "banned"),
+            Event::Misbehaved { peer, kind } => tracing::debug!(%peer, %kind, "misbehaviour"),
+            _ => {}
+        }
+        // Nobody listening is fine.
+        drop(self.events.send(event));
+        None
+    }
+
+    pub(super) fn link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::LinkUp {
+                peer,
+                handshake,
+                remote,
+                inbound,
+            } => {
+                self.feed(Input::LinkUp {
+                    peer,
+                    handshake,
+                    remote,
+                    inbound,
+                });
+            }
+            LinkEvent::LinkDown { peer, cause } => {
+                let cause = match cause {
+                    TransportLinkDown::Closed(disconnect) => LinkDown::Closed(disconnect),
+                    TransportLinkDown::Local => LinkDown::Local,
+                    _ => LinkDown::Lost,
+                };
+                self.feed(Input::LinkDown { peer, cause });
+            }
+            LinkEvent::DialFailed { peer, cause } => {
+                let cause = match cause {
+                    TransportDialFailure::WrongIdentity => DialFailure::WrongIdentity,
+                    TransportDialFailure::Refused(disconnect) => DialFailure::Refused(disconnect),
+                    _ => DialFailure::Unreachable,
+                };
+                self.feed(Input::DialFailed { peer, cause });
+            }
+            LinkEvent::Frames { frames, .. } => {
+                for frame in frames {
+                    self.feed(Input::Frame(frame));
+                }
+            }
+            LinkEvent::Violation { peer, kind } => self.feed(Input::Violation { peer, kind }),
+            LinkEvent::Drained { peer, bytes } => self.feed(Input::Drained { peer, bytes }),
+            LinkEvent::TaskPanicked { peer } => {
+                self.counters.panics += 1;
+                tracing::error!(%peer, "a task of this link panicked; the link was closed");
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn verdicts(&mut self, verdicts: Verdicts) {
+        self.checking = false;
+        let now = self.clock.now().mono;
+        for (from, verdict) in verdicts {
+            self.checks.report(now, from, verdict.is_ok());
+            self.feed(match verdict {
+                Ok(envelope) => Input::Verified { from, envelope },
+                Err(envelope) => Input::Forged { from, envelope },
+            });
+        }
+    }
+
+    /// Sends the next batch to be checked, if none is away.
+    pub(super) fn check_more(&mut self) {
+        if self.checking || self.checks.is_empty() {
+            return;
+        }
+        let batch = self.checks.take_batch(self.clock.now().mono);
+        if !batch.is_empty() {
+            self.checking = self.verifier.try_send(batch).is_ok();
+        }
+    }
+
+    pub(super) fn fate(&mut self, (id, result): Fate) {
+        match result {
+            Ok(()) => self.feed(Input::Persisted(id)),
+            Err(error) => {
+                self.counters.failed_writes += 1;
+                if self.counters.failed_writes.is_power_of_two() {
+                    tracing::warn!(%error, failed = self.counters.failed_writes, "write refused");
+                }
+                self.feed(Input::NotPersisted(id));
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Command(command) => self.feed(Input::Command(command)),
+            Ask::Publish { command, answer } => {
+                if self.core.is_publish_ready() {
+                    self.publish(command, answer);
+                } else {
+                    self.waiting = Some((command, answer));
+                }
+            }
+            Ask::Durable { command, answer } => {
+                let token = self.token();
+                self.durables.insert(token, answer);
+                self.feed(Input::Command(match command {
+                    DurableCommand::Ban {
+                        subject,
+                        duration,
+                        reason,
+                    } => Command::Ban {
+                        token,
+                        subject,
+                        duration,
+                        reason,
+                    },
+                    DurableCommand::Unban(subject) => Command::Unban { token, subject },
+                }));
+            }
+            Ask::Subscribe {
+                topic,
+                causal,
+                queue,
+                answer,
+            } => {
+                self.handlers.subscribe(topic.clone(), queue);
+                self.feed(Input::Command(Command::Subscribe { topic, causal }));
+                let _gone = answer.send(());
+            }
+            Ask::OnKind(kind, handler) => self.handlers.on_kind(kind, handler),
+            Ask::OnCustom(kind, handler) => self.handlers.on_custom(kind, handler),
+            Ask::Inspect(look) => {
+                let mut counters = self.counters;
+                counters.lost_deliveries = self.handlers.lost();
+                look(&View {
+                    core: &self.core,
+                    endpoint: &self.endpoint,
+                    store: &self.store,
+                    now: self.clock.now(),
+                    counters,
+                });
+            }
+            // Handled by the loop, which must end.
+            Ask::Shutdown(answer) => {
+                let _gone = answer.send(());
+            }
+        }
+    }
+
+    fn publish(&mut self, command: PublishCommand, answer: PublishAnswer) {
+        let token = self.token();
+        self.publishes.insert(token, answer);
+        let PublishCommand {
+            topic,
+            kind,
+            causal,
+            data,
+        } = command;
+        self.feed(Input::Command(Command::Publish {
+            token,
+            topic,
+            kind,
+            causal,
+            data,
+        }));
+    }
+
+    /// Back-pressure: a publish waits here until the engine takes it.
+    pub(super) fn retry_publish(&mut self) {
+        if self.core.is_publish_ready()
+            && let Some((command, answer)) = self.waiting.take()
+        {
+            self.publish(command, answer);
+        }
+    }
+
+    fn token(&mut self) -> u64 {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    /// Removes what is too old from the store, from time to time.
+    pub(super) fn prune(&mut self, retention: Duration) {
+        let now = self.clock.now();
+        if now.mono.since(self.pruned) < PRUNE_INTERVAL {
+            return;
+        }
+        self.pruned = now.mono;
+        let row = Row::Prune(Prune::seen(now.wall, retention));
+        self.store.write(
+            vec![row],
+            Box::new(|result| {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "clean-up put off");
+                }
+            }),
+        );
+    }
+
+    /// Says goodbye, writes what is left, closes the store.
+    pub(super) async fn shutdown(&mut self) {
+        self.feed(Input::Shutdown);
+        let goodbye = Disconnect {
+            reason: DisconnectReason::Shutdown,
+            retry_ms: 0,
+            detail: repute_base::BoundedString::default(),
+        };
+        self.endpoint.shutdown(goodbye).await;
+        let closed = self.store.flush().and_then(|()| self.store.close());
+        match closed {
+            Ok(()) | Err(StoreError::Closed) => {}
+            Err(error) => tracing::warn!(%error, "the store did not close cleanly"),
+        }
+    }
+}

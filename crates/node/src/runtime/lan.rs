@@ -1,0 +1,41 @@
+//! Discovery on the local network by multicast DNS.
+
+use repute_base::Address;
+use repute_identity::{Inception, NodeId};
+use swarm_discovery::Discoverer;
+use tokio::sync::mpsc;
+
+use super::driver::Ask;
+use crate::Command;
+
+/// The name of the service.
+const SERVICE: &str = "repute";
+
+/// Announces this node and reports the others, until the node stops. A local network without
+/// multicast is no error: the node goes on without.
+pub(crate) fn spawn(inception: &Inception, addresses: &[Address], asks: mpsc::Sender<Ask>) {
+    let me = inception.node_id();
+    let mut discoverer =
+        Discoverer::new(SERVICE.into(), me.to_string()).with_callback(move |peer, found| {
+            let Ok(peer) = peer.parse::<NodeId>() else {
+                return;
+            };
+            let addresses: Vec<Address> = found
+                .addrs()
+                .iter()
+                .map(|(ip, port)| Address::new((*ip, *port).into()))
+                .collect();
+            if peer != me && !addresses.is_empty() {
+                // A full queue loses a sighting; the next one comes soon.
+                drop(asks.try_send(Ask::Command(Command::Found { peer, addresses })));
+            }
+        });
+    for address in addresses {
+        discoverer = discoverer.with_addrs(address.port(), [address.ip()]);
+    }
+    match discoverer.spawn(&tokio::runtime::Handle::current()) {
+        // The guard stops the announcements when dropped; they live as long as the process.
+        Ok(guard) => std::mem::forget(guard),
+        Err(error) => tracing::warn!(%error, "no discovery on the local network"),
+    }
+}

@@ -1,0 +1,459 @@
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, TooLong, Wall};
+use repute_identity::{Inception, NodeId, Ticket};
+use repute_protocol::{CustomData, FromPeer, MessageId, Topic};
+use repute_storage::StoreError;
+use repute_transport::{Endpoint, HandshakeTemplate};
+use repute_trust::{Ban, Explanation, Standing};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use super::{
+    NodeConfig, PeerStatus, StartError, StartStep, Status,
+    clock::{Clock, wall},
+    driver::{self, Ask, COMMAND_QUEUE, DurableCommand, Parts, PublishCommand, View},
+    rows, start,
+    subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
+};
+use crate::{Command, Core, Event, Input};
+
+/// How long a ticket printed by a running node is worth dialling.
+const TICKET_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Why a running node did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The node has shut down.
+    #[error("the node has shut down")]
+    Stopped,
+    /// Text or data is longer than the wire allows.
+    #[error("too long: {0}")]
+    TooLong(#[from] TooLong),
+    /// The engine refused.
+    #[error("refused: {0}")]
+    Refused(&'static str),
+    /// It holds now, but would be forgotten by a restart.
+    #[error("done, but the store could not keep it: free some disk space, then repeat")]
+    NotDurable,
+    /// The store could not be read.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A running node. Cheap to clone; it shuts down with [`Node::shutdown`], or when the last clone
+/// is dropped.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    id: NodeId,
+    inception: Inception,
+    addresses: Vec<Address>,
+    started: Wall,
+    asks: mpsc::Sender<Ask>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Node {
+    /// Starts a node, in the source's order: identity, storage, trust, peers and gossip,
+    /// transport, bootstrap, background.
+    ///
+    /// # Errors
+    /// [`StartError`] names the step that failed and why.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let identity = config.identity.open(&config.data_dir)?;
+        let store = start::store(config.store, &config.data_dir)?;
+        let snapshot = start::snapshot(store.as_ref())?;
+        let retention = config.core.gossip.retention;
+        let network = config.core.network;
+        let core = Core::new(
+            identity.id(),
+            config.core,
+            snapshot,
+            config.trust_model,
+            start::rng(config.seed)?,
+        )
+        .map_err(StartError::at(StartStep::Engines))?;
+
+        let transport = repute_transport::Config::new(config.listen);
+        let mut handshake = HandshakeTemplate::new(network);
+        handshake.agent = BoundedString::truncated(&config.agent);
+        let (endpoint, links) = Endpoint::bind(transport, &identity, handshake)
+            .await
+            .map_err(StartError::at(StartStep::Transport))?;
+        let addresses = if config.announce.is_empty() {
+            start::reachable(endpoint.local_addr())
+        } else {
+            config.announce
+        };
+        endpoint.set_listen_addresses(addresses.clone());
+
+        let (asks_in, asks) = mpsc::channel(COMMAND_QUEUE);
+        let (events, _) = broadcast::channel(EVENT_QUEUE);
+        let shared = Arc::new(Shared {
+            id: identity.id(),
+            inception: *identity.inception(),
+            addresses: addresses.clone(),
+            started: wall(),
+            asks: asks_in,
+            events: events.clone(),
+        });
+        let mut first = vec![Input::Listening { addresses }];
+        first.extend(config.join.into_iter().map(join_input));
+        first.push(Input::Start);
+        let clock = Clock::new();
+        let parts = Parts {
+            core,
+            clock,
+            identity,
+            endpoint,
+            links,
+            store,
+            asks,
+            events,
+            retention,
+        };
+        tokio::spawn(driver::run(parts, first));
+        #[cfg(feature = "lan")]
+        if config.lan {
+            super::lan::spawn(&shared.inception, &shared.addresses, shared.asks.clone());
+        }
+        Ok(Self { shared })
+    }
+
+    /// Who this node is.
+    pub fn id(&self) -> NodeId {
+        self.shared.id
+    }
+
+    /// The record behind the id.
+    pub fn inception(&self) -> &Inception {
+        &self.shared.inception
+    }
+
+    /// Where this node listens, best first.
+    pub fn addresses(&self) -> &[Address] {
+        &self.shared.addresses
+    }
+
+    /// An invitation for others: who this node is and where it listens. It holds no secret.
+    pub fn ticket(&self) -> Ticket {
+        Ticket {
+            inception: self.shared.inception,
+            addresses: BoundedVec::truncated(self.shared.addresses.iter().copied()),
+            expires: wall() + TICKET_LIFE,
+        }
+    }
+
+    /// Joins the network through the node of this ticket. Whether it answers shows in
+    /// [`Node::events`].
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn join(&self, ticket: Ticket) -> Result<(), NodeError> {
+        let (peer, addresses) = (ticket.node_id(), ticket.addresses.into_vec());
+        self.command(Command::Join { peer, addresses }).await
+    }
+
+    /// Receives the messages of `topic` from now on, each exactly once.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the topic is too long or the node has stopped.
+    pub async fn subscribe(&self, topic: &str) -> Result<Subscription, NodeError> {
+        self.subscribe_as(topic, false).await
+    }
+
+    /// Like [`Node::subscribe`], but a message waits (for a bounded time) until what its author
+    /// had seen has been delivered.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the topic is too long or the node has stopped.
+    pub async fn subscribe_causal(&self, topic: &str) -> Result<Subscription, NodeError> {
+        self.subscribe_as(topic, true).await
+    }
+
+    async fn subscribe_as(&self, topic: &str, causal: bool) -> Result<Subscription, NodeError> {
+        let topic = Topic::new(topic)?;
+        let (queue, receiver) = mpsc::channel(SUBSCRIBER_QUEUE);
+        let (answer, done) = oneshot::channel();
+        self.ask(Ask::Subscribe {
+            topic,
+            causal,
+            queue,
+            answer,
+        })
+        .await?;
+        done.await.map_err(|_| NodeError::Stopped)?;
+        Ok(Subscription { queue: receiver })
+    }
+
+    /// Signs a message and spreads it; returns its name once it is on its way. Waits while
+    /// neighbours cannot keep up.
+    ///
+    /// # Errors
+    /// [`NodeError`] when topic or data are too long, or the node has stopped.
+    pub async fn publish(
+        &self,
+        topic: &str,
+        data: impl Into<Bytes>,
+    ) -> Result<MessageId, NodeError> {
+        self.publish_as(topic, 0, false, data.into()).await
+    }
+
+    /// Like [`Node::publish`], with a kind of the application's own, and with the names of what
+    /// this node has seen if `causal`.
+    ///
+    /// # Errors
+    /// [`NodeError`] when topic or data are too long, or the node has stopped.
+    pub async fn publish_as(
+        &self,
+        topic: &str,
+        kind: u16,
+        causal: bool,
+        data: Bytes,
+    ) -> Result<MessageId, NodeError> {
+        let topic = Topic::new(topic)?;
+        let (answer, published) = oneshot::channel();
+        let command = PublishCommand {
+            topic,
+            kind,
+            causal,
+            data,
+        };
+        self.ask(Ask::Publish { command, answer }).await?;
+        published.await.map_err(|_| NodeError::Stopped)?
+    }
+
+    /// Calls `handler` for every delivered message of this kind. It runs between two steps of the
+    /// node and must be quick.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn on_kind(
+        &self,
+        kind: u16,
+        handler: impl FnMut(&Delivered) + Send + 'static,
+    ) -> Result<(), NodeError> {
+        self.ask(Ask::OnKind(kind, Box::new(handler))).await
+    }
+
+    /// Calls `handler` for every direct frame of this kind from a neighbour. It must be quick.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn on_custom(
+        &self,
+        kind: u16,
+        handler: impl FnMut(&FromPeer<CustomData>) + Send + 'static,
+    ) -> Result<(), NodeError> {
+        self.ask(Ask::OnCustom(kind, Box::new(handler))).await
+    }
+
+    /// Sends a direct frame to a linked peer; lost without notice if there is no link.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the data is too long or the node has stopped.
+    pub async fn send_custom(
+        &self,
+        peer: NodeId,
+        kind: u16,
+        data: impl Into<Bytes>,
+    ) -> Result<(), NodeError> {
+        let data = CustomData {
+            kind,
+            data: BoundedBytes::new(data.into())?,
+        };
+        self.command(Command::SendCustom { peer, data }).await
+    }
+
+    /// Everything the node tells, from now on.
+    pub fn events(&self) -> EventStream {
+        EventStream {
+            events: self.shared.events.subscribe(),
+        }
+    }
+
+    /// What is thought of `subject`.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn standing(&self, subject: NodeId) -> Result<Standing, NodeError> {
+        self.inspect(move |view| view.core.trust().standing(subject, view.now.wall))
+            .await
+    }
+
+    /// Why `subject` stands where it stands: every stored event with its weight today, and
+    /// whether they come to the score in use, bit for bit.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the store cannot be read or the node has stopped.
+    pub async fn explain(&self, subject: NodeId) -> Result<Explanation, NodeError> {
+        let store = self.inspect(|view| Arc::clone(view.store)).await?;
+        // What the ledger has said must be on disk before it is compared with what it knows.
+        store.flush()?;
+        let records = rows::records_of(store.as_ref(), subject)?;
+        self.inspect(move |view| view.core.trust().explain(subject, &records, view.now.wall))
+            .await
+    }
+
+    /// All known peers.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn peers(&self) -> Result<Vec<PeerStatus>, NodeError> {
+        self.inspect(|view| {
+            let trust = view.core.trust();
+            let status = |peer: repute_peers::PeerView| PeerStatus {
+                standing: trust.standing(peer.id, view.now.wall),
+                view: peer,
+            };
+            view.core.peers().iter().map(status).collect()
+        })
+        .await
+    }
+
+    /// One known peer.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn peer(&self, id: NodeId) -> Result<Option<PeerStatus>, NodeError> {
+        self.inspect(move |view| {
+            let standing = view.core.trust().standing(id, view.now.wall);
+            view.core.peers().view(id).map(|peer| PeerStatus {
+                standing,
+                view: peer,
+            })
+        })
+        .await
+    }
+
+    /// The bans in force.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn bans(&self) -> Result<Vec<Ban>, NodeError> {
+        self.inspect(|view| view.core.trust().bans(view.now.wall))
+            .await
+    }
+
+    /// Keeps `subject` out, from this moment and over restarts: done once durable.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the reason is too long, the store refuses, or the node has stopped.
+    pub async fn ban(
+        &self,
+        subject: NodeId,
+        duration: Option<Duration>,
+        reason: &str,
+    ) -> Result<(), NodeError> {
+        let reason = BoundedString::new(reason)?;
+        self.durable(DurableCommand::Ban {
+            subject,
+            duration,
+            reason,
+        })
+        .await
+    }
+
+    /// Lets `subject` back in: done once durable.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the store refuses or the node has stopped.
+    pub async fn unban(&self, subject: NodeId) -> Result<(), NodeError> {
+        self.durable(DurableCommand::Unban(subject)).await
+    }
+
+    /// Closes the link to a peer; it may come back.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn disconnect(&self, peer: NodeId) -> Result<(), NodeError> {
+        self.command(Command::Disconnect { peer }).await
+    }
+
+    /// How the node is.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        let (listen, started) = (self.shared.addresses.clone(), self.shared.started);
+        self.inspect(move |view| {
+            let core = view.core;
+            Status {
+                id: core.me(),
+                listen,
+                uptime_ms: u64::try_from(view.now.wall.since(started).as_millis())
+                    .unwrap_or(u64::MAX),
+                wall: view.now.wall,
+                peers_known: core.peers().iter().count(),
+                peers_active: core.peers().active().count(),
+                subjects: core.trust().subjects().len(),
+                bans: core.trust().bans(view.now.wall).len(),
+                gossip: core.gossip().stats(),
+                transport: view.endpoint.stats(),
+                store: view.store.health(),
+                lost_deliveries: view.counters.lost_deliveries,
+                unsent: view.counters.unsent,
+                failed_writes: view.counters.failed_writes,
+                unchecked: view.counters.unchecked,
+                panics: view.counters.panics,
+            }
+        })
+        .await
+    }
+
+    /// Says goodbye to every peer, writes what is left and stops. Later calls say
+    /// [`NodeError::Stopped`].
+    pub async fn shutdown(&self) {
+        let (answer, done) = oneshot::channel();
+        if self.ask(Ask::Shutdown(answer)).await.is_ok() {
+            // A closed channel means that the node stopped on its own: just as well.
+            let _stopped = done.await;
+        }
+    }
+
+    async fn inspect<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&View<'_>) -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let (answer, seen) = oneshot::channel();
+        let look = Box::new(move |view: &View<'_>| drop(answer.send(look(view))));
+        self.ask(Ask::Inspect(look)).await?;
+        seen.await.map_err(|_| NodeError::Stopped)
+    }
+
+    async fn durable(&self, command: DurableCommand) -> Result<(), NodeError> {
+        let (answer, done) = oneshot::channel();
+        self.ask(Ask::Durable { command, answer }).await?;
+        done.await.map_err(|_| NodeError::Stopped)?
+    }
+
+    async fn command(&self, command: Command) -> Result<(), NodeError> {
+        self.ask(Ask::Command(command)).await
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<(), NodeError> {
+        self.shared
+            .asks
+            .send(ask)
+            .await
+            .map_err(|_| NodeError::Stopped)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("id", &self.shared.id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn join_input(ticket: Ticket) -> Input {
+    let (peer, addresses) = (ticket.node_id(), ticket.addresses.into_vec());
+    Input::Command(Command::Join { peer, addresses })
+}

@@ -1,0 +1,187 @@
+//! The source's start order, with the failing step named.
+
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+
+use repute_base::{Address, Rng, Wall};
+use repute_identity::{Identity, keystore};
+use repute_storage::{SqliteStore, Store, Write as Row};
+
+use super::{DataDir, IdentitySource, clock::wall, rows};
+use crate::Snapshot;
+
+/// Where in its start a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StartStep {
+    /// Load or make the identity.
+    Identity,
+    /// Open the store.
+    Storage,
+    /// Fold the ledger, fill the address book.
+    Engines,
+    /// Bind the socket.
+    Transport,
+    /// Dial the network.
+    Bootstrap,
+}
+
+impl StartStep {
+    const fn number(self) -> u8 {
+        match self {
+            Self::Identity => 1,
+            Self::Storage => 2,
+            Self::Engines => 3,
+            Self::Transport => 4,
+            Self::Bootstrap => 5,
+        }
+    }
+}
+
+impl fmt::Display for StartStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Identity => "identity",
+            Self::Storage => "storage",
+            Self::Engines => "engines",
+            Self::Transport => "transport",
+            Self::Bootstrap => "bootstrap",
+        };
+        write!(f, "step {} of 5, {name}", self.number())
+    }
+}
+
+/// A node did not start. Nothing is left running; what was made on disk stays.
+#[derive(Debug, thiserror::Error)]
+#[error("start failed at {step}: {source}")]
+pub struct StartError {
+    /// Where.
+    pub step: StartStep,
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl StartError {
+    pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        step: StartStep,
+    ) -> impl FnOnce(E) -> Self {
+        move |source| Self {
+            step,
+            source: source.into(),
+        }
+    }
+}
+
+/// Step 1: who this node is.
+impl IdentitySource {
+    /// Loads the identity, or makes it on a first start, with a recovery key beside it that the
+    /// owner is asked to move away.
+    ///
+    /// # Errors
+    /// [`StartError`] at [`StartStep::Identity`].
+    pub fn open(self, dir: &DataDir) -> Result<Identity, StartError> {
+        let passphrase = match self {
+            Self::Given(identity) => return Ok(identity),
+            Self::Keystore { passphrase } => passphrase,
+            Self::DataDir => None,
+        };
+        let path = dir.identity();
+        if path.exists() {
+            return keystore::load(&path, passphrase.as_ref())
+                .map_err(StartError::at(StartStep::Identity));
+        }
+        dir.create().map_err(StartError::at(StartStep::Identity))?;
+        let made = keystore::generate().and_then(|(identity, recovery)| {
+            if !dir.recovery().exists() {
+                keystore::save_recovery(&dir.recovery(), &recovery)?;
+            }
+            keystore::create(&path, &identity, passphrase.as_ref())?;
+            Ok(identity)
+        });
+        made.map_err(StartError::at(StartStep::Identity))
+    }
+}
+
+/// Step 2: the store.
+pub(crate) fn store(
+    given: Option<Arc<dyn Store>>,
+    dir: &DataDir,
+) -> Result<Arc<dyn Store>, StartError> {
+    if let Some(store) = given {
+        return Ok(store);
+    }
+    dir.create().map_err(StartError::at(StartStep::Storage))?;
+    let (store, report) = SqliteStore::open(dir.path(), repute_storage::Options::default())
+        .map_err(StartError::at(StartStep::Storage))?;
+    tracing::debug!(?report, "store opened");
+    Ok(Arc::new(store))
+}
+
+/// Step 3, first half: what the store remembers, and a start number that was never used.
+pub(crate) fn snapshot(store: &dyn Store) -> Result<Snapshot, StartError> {
+    rows::load(store)
+        .and_then(|mut snapshot| {
+            let now = wall();
+            snapshot.start = next_start(store, now)?;
+            Ok(snapshot)
+        })
+        .map_err(StartError::at(StartStep::Engines))
+}
+
+/// The name under which the last start is kept.
+const LAST_START: &str = "last-start";
+
+/// A start later than any before, durable before it is used: sequence numbers are never reused.
+fn next_start(store: &dyn Store, now: Wall) -> Result<u64, repute_storage::StoreError> {
+    let last = store
+        .state(LAST_START)?
+        .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok())
+        .map_or(0, u64::from_le_bytes);
+    let start = now.as_millis().max(last.saturating_add(1));
+    let row = Row::State {
+        key: LAST_START.into(),
+        value: start.to_le_bytes().to_vec(),
+    };
+    let (done, answer) = std::sync::mpsc::sync_channel(1);
+    store.write(vec![row], Box::new(move |result| drop(done.send(result))));
+    match answer.recv() {
+        Ok(result) => result.map(|()| start),
+        Err(_) => Err(repute_storage::StoreError::Closed),
+    }
+}
+
+/// The seed of the engines' choices.
+pub(crate) fn rng(seed: Option<u64>) -> Result<Rng, StartError> {
+    if let Some(seed) = seed {
+        return Ok(Rng::from_u64(seed));
+    }
+    Ok(Rng::from_seed(
+        entropy().map_err(StartError::at(StartStep::Engines))?,
+    ))
+}
+
+/// Randomness of the operating system.
+pub(crate) fn entropy() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// Where others may reach a socket that is bound here. An unspecified address stands for every
+/// interface; the one that leads outside is found by asking the routing table, without a packet.
+pub(crate) fn reachable(bound: SocketAddr) -> Vec<Address> {
+    if !bound.ip().is_unspecified() {
+        return vec![Address::new(bound)];
+    }
+    let outward = std::net::UdpSocket::bind(("0.0.0.0", 0))
+        // TEST-NET-1: connecting a UDP socket only chooses a route.
+        .and_then(|socket| socket.connect(("192.0.2.1", 9)).map(|()| socket))
+        .and_then(|socket| socket.local_addr());
+    let loopback = SocketAddr::from(([127, 0, 0, 1], bound.port()));
+    let outward = outward
+        .ok()
+        .map(|address| SocketAddr::new(address.ip(), bound.port()));
+    outward
+        .into_iter()
+        .chain([loopback])
+        .map(Address::new)
+        .collect()
+}

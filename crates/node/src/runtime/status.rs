@@ -1,0 +1,59 @@
+use repute_base::{Address, Wall};
+use repute_identity::NodeId;
+use repute_peers::{PeerState, PeerView};
+use repute_trust::Standing;
+
+/// How a node is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// Who it is.
+    pub id: NodeId,
+    /// Where it listens.
+    pub listen: Vec<Address>,
+    /// Milliseconds since it started.
+    pub uptime_ms: u64,
+    /// Its wall clock.
+    pub wall: Wall,
+    /// Peers in the address book.
+    pub peers_known: usize,
+    /// Links admitted by both ends.
+    pub peers_active: usize,
+    /// Subjects in the ledger.
+    pub subjects: usize,
+    /// Gates that are closed.
+    pub bans: usize,
+    /// What gossip counts.
+    pub gossip: repute_gossip::Stats,
+    /// What the links count.
+    pub transport: repute_transport::Stats,
+    /// How the store is.
+    pub store: repute_storage::Health,
+    /// Messages that slow subscribers lost.
+    pub lost_deliveries: u64,
+    /// Frames that found no link or a full queue.
+    pub unsent: u64,
+    /// Writes that the store refused.
+    pub failed_writes: u64,
+    /// Signature checks put off because their sender had too many waiting.
+    pub unchecked: u64,
+    /// Tasks of links that panicked; zero unless this program has a defect.
+    pub panics: u64,
+}
+
+/// A peer, and what is thought of it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerStatus {
+    /// What the address book and the link say.
+    pub view: PeerView,
+    /// What the ledger says.
+    pub standing: Standing,
+}
+
+impl PeerStatus {
+    /// Whether both ends have admitted a link.
+    pub fn is_active(&self) -> bool {
+        self.view.state == PeerState::Active
+    }
+}

@@ -1,0 +1,321 @@
+//! The schema.
+
+use std::fmt;
+
+use toml::Value;
+
+use super::{ENV_PREFIX, Origin, Profile, SettingsError};
+
+/// What a key holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number within bounds, both included.
+    Int(i64, i64),
+    /// A fraction within bounds, both included.
+    Float(f64, f64),
+    /// `true` or `false`.
+    Bool,
+    /// Text of at most so many bytes.
+    Text(usize),
+    /// A list of at most so many texts.
+    List(usize),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A profile's name, or nothing.
+    Profile,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(low, high) => write!(f, "whole number, {low} to {high}"),
+            Self::Float(low, high) => write!(f, "number, {low} to {high}"),
+            Self::Bool => f.write_str("true or false"),
+            Self::Text(max) => write!(f, "text of at most {max} bytes"),
+            Self::List(max) => write!(f, "list of at most {max} texts"),
+            Self::Choice(words) => write!(f, "one of: {}", words.join(", ")),
+            Self::Profile => {
+                f.write_str("one of: high-throughput, low-resource, high-security; or empty")
+            }
+        }
+    }
+}
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its name, with the section before the dot.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Its default, as TOML.
+    pub default: &'static str,
+    /// What it means, with units.
+    pub doc: &'static str,
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        doc,
+    }
+}
+
+/// Every key.
+pub const KEYS: &[Key] = &[
+    key(
+        "network",
+        Kind::Text(128),
+        "\"repute\"",
+        "Nodes link only within one network, by name",
+    ),
+    key(
+        "profile",
+        Kind::Profile,
+        "\"\"",
+        "A tuning that lies between the defaults and this file",
+    ),
+    key(
+        "listen",
+        Kind::List(8),
+        "[\"0.0.0.0:0\"]",
+        "UDP addresses to listen on; port 0 takes a free one",
+    ),
+    key(
+        "announce",
+        Kind::List(8),
+        "[]",
+        "Addresses to tell others instead of those listened on",
+    ),
+    key(
+        "bootstrap",
+        Kind::List(64),
+        "[]",
+        "Tickets of nodes to join through; a dead one stops nothing",
+    ),
+    key(
+        "lan",
+        Kind::Bool,
+        "false",
+        "Find peers on the local network by multicast DNS",
+    ),
+    key(
+        "limits.loopback",
+        Kind::Choice(&["per-port", "strict"]),
+        "\"per-port\"",
+        "Whether each loopback port is a group of its own for the diversity limits, or all are one",
+    ),
+    key(
+        "peers.min",
+        Kind::Int(1, 1_000),
+        "8",
+        "Below this many links, peers are looked for at once",
+    ),
+    key("peers.max", Kind::Int(2, 10_000), "64", "Links at most"),
+    key(
+        "peers.outbound",
+        Kind::Int(1, 1_000),
+        "16",
+        "Links that this node opens by itself at most",
+    ),
+    key(
+        "peers.discovery_interval_s",
+        Kind::Int(1, 86_400),
+        "30",
+        "Seconds between rounds of discovery",
+    ),
+    key(
+        "peers.timeout_h",
+        Kind::Int(1, 8_760),
+        "168",
+        "Hours after which a peer not seen is dialled no more",
+    ),
+    key(
+        "peers.heartbeat_ms",
+        Kind::Int(100, 600_000),
+        "1000",
+        "Milliseconds between probes of one random link",
+    ),
+    key(
+        "gossip.fanout",
+        Kind::Int(3, 32),
+        "4",
+        "Active gossip neighbours, less one",
+    ),
+    key(
+        "gossip.ttl",
+        Kind::Int(1, 32),
+        "16",
+        "Links that a message crosses at most",
+    ),
+    key(
+        "gossip.interval_ms",
+        Kind::Int(10, 60_000),
+        "100",
+        "Milliseconds between packed announcements; a first delivery never waits for it",
+    ),
+    key(
+        "gossip.anti_entropy_s",
+        Kind::Int(1, 3_600),
+        "30",
+        "Seconds between reconciliations with a neighbour",
+    ),
+    key(
+        "gossip.retention_s",
+        Kind::Int(60, 86_400),
+        "3600",
+        "Seconds for which messages are kept for those who missed them",
+    ),
+    key(
+        "gossip.cache_mib",
+        Kind::Int(1, 4_096),
+        "16",
+        "MiB of messages kept at most",
+    ),
+    key(
+        "gossip.cache_messages",
+        Kind::Int(100, 10_000_000),
+        "65536",
+        "Messages kept at most",
+    ),
+    key(
+        "trust.initial",
+        Kind::Float(0.0, 1.0),
+        "0.5",
+        "Trust in a stranger, before any evidence",
+    ),
+    key(
+        "trust.min",
+        Kind::Float(0.0, 0.5),
+        "0.3",
+        "Peers below this trust are neither dialled nor kept",
+    ),
+    key(
+        "trust.interval_s",
+        Kind::Int(60, 604_800),
+        "3600",
+        "Seconds after which evidence decays by one step",
+    ),
+    key(
+        "trust.useful_max",
+        Kind::Int(1, 10_000),
+        "20",
+        "Useful events credited to a peer in one interval at most",
+    ),
+];
+
+impl Key {
+    /// The environment variable that sets it: `REPUTE_` and the name in capitals.
+    pub fn env_name(&self) -> String {
+        format!(
+            "{ENV_PREFIX}{}",
+            self.name.replace('.', "_").to_ascii_uppercase()
+        )
+    }
+
+    pub(super) fn default_value(&self) -> Value {
+        let parsed = parse_value(self.default);
+        debug_assert!(parsed.is_some(), "the default of {} is TOML", self.name);
+        parsed.unwrap_or(Value::Boolean(false))
+    }
+
+    /// The value in `text`: TOML, or bare text where text is expected.
+    pub(super) fn parse_text(&self, text: &str, origin: &Origin) -> Result<Value, SettingsError> {
+        let value = match self.kind {
+            Kind::Text(_) | Kind::Choice(_) | Kind::Profile => Some(Value::String(text.into())),
+            Kind::List(_) if !text.trim_start().starts_with('[') => Some(Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| Value::String(item.into()))
+                    .collect(),
+            )),
+            _ => parse_value(text),
+        };
+        let value = value.unwrap_or_else(|| Value::String(text.into()));
+        self.check(&value, origin)?;
+        Ok(value)
+    }
+
+    /// Refuses a value of another type or outside the range.
+    pub(super) fn check(&self, value: &Value, origin: &Origin) -> Result<(), SettingsError> {
+        let fits = match (self.kind, value) {
+            (Kind::Int(low, high), Value::Integer(given)) => (low..=high).contains(given),
+            (Kind::Float(low, high), Value::Float(given)) => (low..=high).contains(given),
+            (Kind::Float(low, high), Value::Integer(given)) => {
+                (low..=high).contains(&(*given as f64))
+            }
+            (Kind::Bool, Value::Boolean(_)) => true,
+            (Kind::Text(max), Value::String(given)) => given.len() <= max,
+            (Kind::Choice(words), Value::String(given)) => words.contains(&given.as_str()),
+            (Kind::Profile, Value::String(given)) => {
+                given.is_empty() || given.parse::<Profile>().is_ok()
+            }
+            (Kind::List(max), Value::Array(items)) => {
+                items.len() <= max && items.iter().all(Value::is_str)
+            }
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        let shown: String = value.to_string().chars().take(80).collect();
+        Err(SettingsError::Value {
+            key: self.name,
+            value: shown.escape_debug().to_string(),
+            problem: format!("must be {}", self.kind),
+            origin: origin.clone(),
+        })
+    }
+}
+
+fn parse_value(text: &str) -> Option<Value> {
+    let table: toml::Table = format!("value = {text}").parse().ok()?;
+    table.get("value").cloned().filter(|_| table.len() == 1)
+}
+
+/// Whether keys live under this name.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| {
+        key.name
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The key that `name` most likely meant.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    KEYS.iter()
+        .map(|key| (distance(name, key.name), key.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 4)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance, over at most 64 bytes of each.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let (a, b) = (a.get(..64).unwrap_or(a), b.get(..64).unwrap_or(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let above = row.get(j + 1).copied().unwrap_or(usize::MAX);
+            let best = (diagonal + usize::from(x != y))
+                .min(above + 1)
+                .min(left + 1);
+            diagonal = above;
+            if let Some(place) = row.get_mut(j) {
+                *place = left;
+            }
+            left = best;
+        }
+        if let Some(last) = row.last_mut() {
+            *last = left;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
