@@ -1,0 +1,644 @@
+//! One engine, face to face with the test: every rule of the broadcast path.
+
+use bytes::Bytes;
+use repute_base::{BoundedBytes, BoundedVec, Fixed, Machine, Rng, Timestamp};
+use repute_gossip::{Config, Event, Gossip, Input, Limits, Output, SeenAuthor};
+use repute_identity::{Identity, NodeId};
+use repute_protocol::{
+    Announced, Broadcast, Dot, Envelope, EnvelopeKind, Frame, FrameHeader, FromPeer, GossipFrame,
+    Message, Misbehaviour, NetworkId, Payload, Seq, Topic, Unsigned, Verified,
+};
+
+const WALL: u64 = 1_800_000_000_000;
+
+fn topic() -> Topic {
+    Topic::new("news").unwrap()
+}
+
+fn unsigned(counter: u64, nth: u64, after: &[Dot], sent: u64) -> Unsigned {
+    let message = Message {
+        topic: topic(),
+        kind: 0,
+        nth,
+        after: BoundedVec::truncated(after.iter().copied()),
+        data: BoundedBytes::new(counter.to_be_bytes().to_vec()).unwrap(),
+    };
+    Unsigned {
+        network: NetworkId::from_name("test"),
+        kind: EnvelopeKind::Message,
+        seq: Seq { start: 5, counter },
+        sent: repute_base::Wall::from_millis(sent),
+        payload: Payload::Message(message).encode(),
+    }
+}
+
+fn author() -> Identity {
+    Identity::from_seed(900)
+}
+
+fn message(counter: u64) -> Verified<Envelope> {
+    unsigned(counter, counter, &[], WALL).sign(&author())
+}
+
+/// The same message under a signature that does not hold.
+fn forged(original: &Envelope, salt: u8) -> Envelope {
+    let mut wire = original.wire().to_vec();
+    let last = wire.len() - 40;
+    wire[last] ^= salt;
+    Envelope::decode(wire.into()).unwrap()
+}
+
+struct Lab {
+    engine: Gossip,
+    now: Timestamp,
+    out: Vec<Output>,
+}
+
+impl Lab {
+    fn with(config: Config, limits: Limits) -> Self {
+        let me = Identity::from_seed(0).id();
+        let network = NetworkId::from_name("test");
+        let engine = Gossip::new(config, limits, me, network, Rng::from_u64(3)).unwrap();
+        let mut lab = Self {
+            engine,
+            now: Timestamp::from_millis(1_000, WALL),
+            out: Vec::new(),
+        };
+        lab.put(Input::Subscribe {
+            topic: topic(),
+            causal: false,
+        });
+        lab
+    }
+
+    /// An engine with `peers` active neighbours.
+    fn new(peers: u64) -> Self {
+        Self::among(peers, Limits::default())
+    }
+
+    fn among(peers: u64, limits: Limits) -> Self {
+        let mut lab = Self::with(Config::default(), limits);
+        for n in 1..=peers {
+            lab.put(Input::PeerUp {
+                peer: peer(n),
+                addresses: Vec::new(),
+            });
+            lab.control(n, GossipFrame::Neighbor { urgent: true });
+        }
+        assert_eq!(lab.engine.active_view().len(), peers as usize);
+        lab.out.clear();
+        lab
+    }
+
+    fn put(&mut self, input: Input) {
+        self.engine.handle(self.now, input);
+        while let Some(output) = self.engine.poll_output() {
+            self.out.push(output);
+        }
+    }
+
+    fn control(&mut self, from: u64, frame: GossipFrame) {
+        self.put(Input::Frame(FromPeer::authenticated(
+            peer(from),
+            Frame::Gossip(frame),
+        )));
+    }
+
+    fn push(&mut self, from: u64, envelope: &Envelope) {
+        self.broadcast(from, envelope, false);
+    }
+
+    fn broadcast(&mut self, from: u64, envelope: &Envelope, requested: bool) {
+        let envelope = envelope.clone();
+        let frame = Frame::Broadcast(Broadcast {
+            hops: 1,
+            ttl: 20,
+            requested,
+            envelope,
+        });
+        self.put(Input::Frame(FromPeer::authenticated(peer(from), frame)));
+    }
+
+    /// Answers every signature check that is open.
+    fn verify(&mut self) -> usize {
+        let mut checks = 0;
+        loop {
+            let place = self
+                .out
+                .iter()
+                .position(|o| matches!(o, Output::Verify { .. }));
+            let Some(place) = place else { return checks };
+            let Output::Verify { from, envelope } = self.out.remove(place) else {
+                unreachable!()
+            };
+            checks += 1;
+            self.put(match envelope.verify() {
+                Ok(envelope) => Input::Verified { from, envelope },
+                Err(envelope) => Input::Forged { from, envelope },
+            });
+        }
+    }
+
+    fn delivered(&self) -> usize {
+        self.out
+            .iter()
+            .filter(|o| matches!(o, Output::Deliver { .. }))
+            .count()
+    }
+
+    fn order(&self) -> Vec<u64> {
+        self.out
+            .iter()
+            .filter_map(|output| match output {
+                Output::Deliver { message, .. } => {
+                    Some(u64::from_be_bytes(message.data[..].try_into().unwrap()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn accused(&self) -> Vec<(NodeId, Misbehaviour)> {
+        self.out
+            .iter()
+            .filter_map(|output| match output {
+                Output::Misbehaviour { peer, kind } => Some((*peer, *kind)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn sent_to(&self, to: u64) -> Vec<Frame> {
+        self.out
+            .iter()
+            .filter_map(|output| match output {
+                Output::Send {
+                    peer: receiver,
+                    frame,
+                } if *receiver == peer(to) => Some(decode(frame)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn pushes_to(&self, to: u64) -> usize {
+        self.sent_to(to)
+            .iter()
+            .filter(|frame| matches!(frame, Frame::Broadcast(_)))
+            .count()
+    }
+
+    fn wait(&mut self, ms: u64) {
+        let end = self.now.mono.as_millis() + ms;
+        while let Some(at) = self
+            .engine
+            .next_deadline()
+            .filter(|at| at.as_millis() <= end)
+        {
+            let step = at
+                .as_millis()
+                .saturating_sub(self.now.mono.as_millis())
+                .max(1);
+            self.shift(step);
+            self.put(Input::Tick);
+        }
+        self.shift(end.saturating_sub(self.now.mono.as_millis()));
+    }
+
+    fn shift(&mut self, ms: u64) {
+        let (mono, wall) = (self.now.mono.as_millis(), self.now.wall.as_millis());
+        self.now = Timestamp::from_millis(mono + ms, wall + ms);
+    }
+
+    fn publish(&mut self, token: u64) {
+        self.put(Input::Publish {
+            topic: topic(),
+            kind: 0,
+            data: BoundedBytes::new(vec![9; 1_000]).unwrap(),
+            causal: true,
+            token,
+        });
+        let sign = self.out.iter().find_map(|output| match output {
+            Output::Sign { token: of, payload } if *of == token => Some(payload.clone()),
+            _ => None,
+        });
+        if let Some(payload) = sign {
+            let mut draft = unsigned(token, 0, &[], self.now.wall.as_millis());
+            draft.payload = payload.encode();
+            let envelope = draft.sign(&Identity::from_seed(0));
+            self.put(Input::Signed { envelope, token });
+        }
+    }
+}
+
+fn peer(n: u64) -> NodeId {
+    Identity::from_seed(n).id()
+}
+
+fn decode(frame: &Bytes) -> Frame {
+    let header = FrameHeader::parse(frame[..FrameHeader::LEN].try_into().unwrap()).unwrap();
+    Frame::decode(header.kind.unwrap(), frame.slice(FrameHeader::LEN..)).unwrap()
+}
+
+#[test]
+fn a_message_is_delivered_and_pushed_on_without_waiting_for_any_timer() {
+    let mut lab = Lab::new(4);
+    lab.push(1, &message(0));
+    assert_eq!(lab.verify(), 1);
+    assert_eq!(lab.delivered(), 1);
+    assert_eq!(
+        (1..=4).map(|n| lab.pushes_to(n)).collect::<Vec<_>>(),
+        [0, 1, 1, 1]
+    );
+    let frames: Vec<_> = lab
+        .out
+        .iter()
+        .filter_map(|o| match o {
+            Output::Send { frame, .. } => Some(frame.as_ptr()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        frames.windows(2).all(|two| two[0] == two[1]),
+        "encoded once, shared by all"
+    );
+}
+
+#[test]
+fn a_duplicate_is_neither_checked_nor_delivered_again_and_is_pruned() {
+    let mut lab = Lab::new(3);
+    let original = message(0);
+    lab.push(1, &original);
+    lab.push(2, &original);
+    assert_eq!(lab.verify(), 1, "one check for both copies");
+    lab.push(3, &original);
+    assert_eq!((lab.verify(), lab.delivered()), (0, 1));
+    let pruned = |lab: &Lab, n| {
+        lab.sent_to(n)
+            .iter()
+            .any(|f| matches!(f, Frame::Gossip(GossipFrame::Prune)))
+    };
+    assert!(!pruned(&lab, 1) && pruned(&lab, 2) && pruned(&lab, 3));
+    assert_eq!(lab.engine.stats().duplicates, 2);
+    assert_eq!(lab.accused(), []);
+}
+
+#[test]
+fn a_forged_copy_cannot_censor_the_original() {
+    let mut lab = Lab::new(5);
+    let original = message(0);
+    lab.push(1, &forged(&original, 1));
+    lab.push(2, &forged(&original, 1));
+    lab.push(3, &forged(&original, 2));
+    lab.push(4, &original);
+    assert_eq!(
+        lab.out
+            .iter()
+            .filter(|o| matches!(o, Output::Verify { .. }))
+            .count(),
+        1
+    );
+    assert_eq!(lab.verify(), 3);
+    assert_eq!(lab.delivered(), 1);
+    let mut accused = lab.accused();
+    accused.sort_unstable();
+    let mut guilty = [1, 2, 3].map(|n| (peer(n), Misbehaviour::ForgedEnvelope));
+    guilty.sort_unstable();
+    assert_eq!(accused, guilty, "each sender of a forged copy, nobody else");
+    assert_eq!(lab.engine.stats().pending, 0);
+}
+
+#[test]
+fn more_forged_copies_than_are_kept_only_delay_the_original() {
+    let mut lab = Lab::new(6 - 1);
+    let original = message(0);
+    for n in 1..=4 {
+        lab.push(n, &forged(&original, n as u8));
+    }
+    lab.push(5, &original);
+    lab.verify();
+    assert_eq!(lab.delivered(), 0);
+    lab.out.clear();
+    lab.wait(3_000);
+    let asked = lab.sent_to(5).into_iter().any(|frame| {
+        matches!(frame, Frame::Gossip(GossipFrame::Graft { messages }) if messages[..] == [original.id()])
+    });
+    assert!(asked, "the honest holder is asked again");
+    lab.broadcast(5, &original, true);
+    lab.verify();
+    assert_eq!(lab.delivered(), 1);
+}
+
+#[test]
+fn an_old_push_is_ignored_without_blame_but_welcome_when_asked_for() {
+    let mut lab = Lab::new(2);
+    let old = unsigned(0, 0, &[], WALL - 301_000).sign(&author());
+    lab.push(1, &old);
+    lab.broadcast(1, &old, true);
+    assert_eq!(lab.verify(), 0, "unasked, whatever the frame says");
+    lab.control(1, GossipFrame::Prune);
+    let messages = BoundedVec::truncated([Announced {
+        id: old.id(),
+        hops: 3,
+    }]);
+    lab.control(1, GossipFrame::Announce { messages });
+    lab.wait(1_500);
+    lab.broadcast(1, &old, true);
+    assert_eq!((lab.verify(), lab.delivered()), (1, 1));
+    assert_eq!(lab.pushes_to(2), 0, "too old to push");
+    let ahead = unsigned(1, 1, &[], lab.now.wall.as_millis() + 301_000).sign(&author());
+    lab.push(1, &ahead);
+    assert_eq!((lab.verify(), lab.accused()), (0, vec![]));
+}
+
+#[test]
+fn what_only_liars_send_is_blamed_on_the_link() {
+    let mut lab = Lab::new(3);
+    let mut foreign = unsigned(0, 0, &[], WALL);
+    foreign.network = NetworkId::from_name("other");
+    lab.push(1, &foreign.sign(&author()));
+    let mut garbled = unsigned(1, 0, &[], WALL);
+    garbled.payload = vec![0xff; 9];
+    lab.push(2, &garbled.sign(&author()));
+    lab.verify();
+    let body = BoundedBytes::new(vec![0xff; 20]).unwrap();
+    lab.control(
+        3,
+        GossipFrame::Reconcile {
+            session: 1,
+            initiator: true,
+            body,
+        },
+    );
+    assert_eq!(
+        lab.accused(),
+        [
+            (peer(1), Misbehaviour::WrongNetwork),
+            (peer(2), Misbehaviour::MalformedPayload),
+            (peer(3), Misbehaviour::MalformedReconcile),
+        ]
+    );
+    assert_eq!(lab.delivered(), 0);
+}
+
+#[test]
+fn a_link_beyond_its_budget_is_blamed_once_in_a_window() {
+    let limits = Limits {
+        link_frames_rate: 1,
+        link_frames_burst: 5,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(1, limits);
+    for n in 0..50 {
+        lab.push(1, &message(n));
+    }
+    assert_eq!(lab.verify(), 5);
+    assert_eq!(lab.accused(), [(peer(1), Misbehaviour::BudgetExceeded)]);
+}
+
+#[test]
+fn an_author_beyond_its_budget_is_dropped_without_blame() {
+    let limits = Limits {
+        origin_bytes_rate: 1,
+        origin_bytes_burst: 1_000,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(2, limits);
+    for n in 0..20 {
+        lab.push(1, &message(n));
+        lab.verify();
+    }
+    assert!((1..10).contains(&lab.delivered()));
+    assert!(lab.engine.stats().dropped_by_origin > 10);
+    assert_eq!(lab.accused(), []);
+}
+
+#[test]
+fn one_slow_link_stalls_no_other_and_hears_later_what_it_missed() {
+    let limits = Limits {
+        link_credit_bytes: 4_000,
+        link_queue_bytes_max: 4_000,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(3, limits);
+    for n in 0..200 {
+        lab.push(1, &message(n));
+        lab.verify();
+        lab.put(Input::LinkQueue {
+            peer: peer(2),
+            bytes: 1 << 20,
+        });
+    }
+    assert_eq!((lab.delivered(), lab.pushes_to(2)), (200, 200));
+    assert!(
+        lab.pushes_to(3) < 40,
+        "a link that drains nothing gets its credit only"
+    );
+    assert!(lab.engine.stats().dropped_by_queue > 100);
+    lab.out.clear();
+    for _ in 0..10 {
+        lab.put(Input::LinkQueue {
+            peer: peer(3),
+            bytes: 1 << 20,
+        });
+        lab.wait(100);
+    }
+    let frames = lab.sent_to(3);
+    assert!(
+        frames
+            .iter()
+            .any(|f| matches!(f, Frame::Gossip(GossipFrame::Announce { .. })))
+    );
+    assert_eq!(lab.accused(), []);
+}
+
+#[test]
+fn congestion_reaches_the_publisher_and_passes() {
+    let limits = Limits {
+        link_credit_bytes: 3_000,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(2, limits);
+    for token in 0..10 {
+        lab.publish(token);
+    }
+    assert!(!lab.engine.is_ready());
+    let refused = |lab: &Lab| {
+        lab.out
+            .iter()
+            .filter(|o| matches!(o, Output::Event(Event::Refused { .. })))
+            .count()
+    };
+    assert!(refused(&lab) > 0);
+    assert_eq!(lab.delivered(), 0, "never our own");
+    lab.out.clear();
+    lab.put(Input::LinkQueue {
+        peer: peer(1),
+        bytes: 1 << 20,
+    });
+    assert!(lab.engine.is_ready());
+    assert!(matches!(lab.out[..], [.., Output::Event(Event::Ready)]));
+}
+
+#[test]
+fn r17_a_replayed_session_changes_nothing_even_after_a_restart() {
+    let mut lab = Lab::new(3);
+    let session: Vec<_> = (0..200).map(message).collect();
+    for envelope in &session {
+        lab.push(1, envelope);
+    }
+    lab.verify();
+    lab.wait(2_000);
+    assert_eq!(lab.delivered(), 200);
+    let rows: Vec<SeenAuthor> = lab
+        .out
+        .iter()
+        .filter_map(|o| match o {
+            Output::Persist { rows } => Some(rows.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    for restart in [false, true] {
+        if restart {
+            lab = Lab::new(3);
+            rows.iter().for_each(|row| lab.engine.restore_seen(*row));
+        }
+        lab.out.clear();
+        for envelope in &session {
+            lab.push(2, envelope);
+        }
+        assert_eq!((lab.verify(), lab.delivered()), (0, 0));
+        assert_eq!((lab.pushes_to(1), lab.pushes_to(3)), (0, 0));
+        assert_eq!(lab.accused(), []);
+    }
+    lab.push(2, &message(200));
+    lab.verify();
+    assert_eq!(lab.delivered(), 1, "what is new still comes through");
+}
+
+#[test]
+fn a_reused_sequence_number_is_no_evidence_and_loses_no_message() {
+    let mut lab = Lab::new(2);
+    lab.push(1, &message(0));
+    lab.push(2, &unsigned(0, 7, &[], WALL).sign(&author()));
+    lab.verify();
+    assert_eq!((lab.delivered(), lab.accused()), (2, vec![]));
+}
+
+#[test]
+fn a_causal_subscriber_gets_causes_first_and_waits_only_so_long() {
+    let mut lab = Lab::new(2);
+    lab.put(Input::Subscribe {
+        topic: topic(),
+        causal: true,
+    });
+    let cause = message(0);
+    let dot = Dot {
+        author: cause.author(),
+        start: 5,
+        nth: 0,
+    };
+    let effect = unsigned(100, 0, &[dot], WALL).sign(&Identity::from_seed(901));
+    let never = Dot { nth: 50, ..dot };
+    let orphan = unsigned(101, 1, &[never], WALL).sign(&Identity::from_seed(901));
+    for envelope in [&orphan, &effect, &cause] {
+        lab.push(1, envelope);
+        lab.verify();
+    }
+    assert_eq!((lab.order(), lab.engine.stats().held), (vec![0, 100], 1));
+    lab.wait(11_000);
+    assert_eq!(
+        (lab.order(), lab.engine.stats().held),
+        (vec![0, 100, 101], 0)
+    );
+    assert_eq!(lab.engine.stats().delivered_out_of_order, 1);
+}
+
+#[test]
+fn held_messages_are_bounded_and_all_come_out_once() {
+    let limits = Limits {
+        held_max: 10,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(2, limits);
+    lab.put(Input::Subscribe {
+        topic: topic(),
+        causal: true,
+    });
+    for n in 1..200 {
+        lab.push(1, &unsigned(n, n * 2, &[], WALL).sign(&author()));
+        lab.verify();
+        assert!(lab.engine.stats().held <= 10);
+    }
+    lab.wait(20_000);
+    let mut order = lab.order();
+    order.sort_unstable();
+    assert_eq!(order, (1..200).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_distrusted_peer_leaves_the_active_view_and_does_not_come_back() {
+    let mut lab = Lab::new(3);
+    lab.put(Input::Trust {
+        peer: peer(1),
+        trust: Fixed::ZERO,
+        distrusted: true,
+    });
+    lab.control(1, GossipFrame::Join);
+    lab.wait(30_000);
+    assert!(!lab.engine.active_view().contains(&peer(1)));
+    assert_eq!(lab.engine.active_view().len(), 2);
+}
+
+#[test]
+fn tables_that_peers_fill_stay_within_their_bounds() {
+    let limits = Limits {
+        missing_max: 100,
+        pending_max: 50,
+        announcements_max: 20,
+        ids_max: 60,
+        topic_authors_max: 5,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(5, limits);
+    lab.control(1, GossipFrame::Prune);
+    for round in 0..20u8 {
+        let ids = (0..=255u8).map(|n| {
+            let id = repute_protocol::MessageId::from_bytes([n ^ round; 32]);
+            Announced { id, hops: 0 }
+        });
+        lab.control(
+            1 + u64::from(round % 5),
+            GossipFrame::Announce {
+                messages: BoundedVec::truncated(ids),
+            },
+        );
+        assert!(lab.engine.stats().missing <= 100);
+    }
+    for n in 0..300 {
+        lab.push(
+            2,
+            &unsigned(n, n, &[], WALL).sign(&Identity::from_seed(1_000 + n)),
+        );
+        assert!(lab.engine.stats().pending <= 50);
+    }
+    lab.verify();
+    assert!(lab.engine.stats().ids <= 60);
+    for n in 0..2_000u64 {
+        let mut id = [1; 32];
+        id[..8].copy_from_slice(&n.to_le_bytes());
+        let hint = repute_protocol::PeerHint {
+            id: NodeId::from_bytes(id),
+            addresses: BoundedVec::new(),
+        };
+        lab.control(
+            1,
+            GossipFrame::ShuffleReply {
+                peers: BoundedVec::truncated([hint]),
+            },
+        );
+        assert!(lab.engine.stats().passive <= 30);
+    }
+    assert_eq!(lab.accused(), []);
+}
