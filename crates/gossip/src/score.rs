@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_forgery_makes_a_link_hopeless() {
+    fn two_forgeries_make_the_best_link_hopeless() {
         let mut score = Score::default();
         (0..50).for_each(|_| score.first_delivery());
         score.invalid();

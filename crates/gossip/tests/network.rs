@@ -77,3 +77,51 @@ fn a_thousand_nodes_receive_each_message_once_with_little_redundancy() {
         assert_eq!(world.false_accusations(), []);
     });
 }
+
+#[test]
+fn loss_duplicates_and_reordering_cost_no_message_and_no_accusation() {
+    for_each_seed("loss_duplicates_and_reordering", 2, |seed| {
+        let mut world = grown(seed, Faults::rough(), 50, &Config::default(), 20);
+        for n in 0..30 {
+            publish_from(&mut world, (n * 17) % 50, 1, 200);
+        }
+        world.calm();
+        let messages = published(&world);
+        let done = world.run_until_true(Duration::from_secs(90), |w| reached(w, &messages) == 50);
+        assert!(done, "{} of 50 after the calm", reached(&world, &messages));
+        assert_eq!(world.false_accusations(), []);
+    });
+}
+
+#[test]
+fn both_sides_of_a_partition_hear_everything_after_it_heals() {
+    for_each_seed("both_sides_of_a_partition", 2, |seed| {
+        let mut world = grown(seed, Faults::none(), 30, &Config::default(), 20);
+        let (left, right): (Vec<usize>, Vec<usize>) = (0..30).partition(|n| n % 2 == 0);
+        world.partition(&left, &right);
+        world.run_for(Duration::from_secs(20));
+        for n in 0..20 {
+            publish_from(&mut world, n, 1, 1_000);
+        }
+        world.heal();
+        let messages = published(&world);
+        let done = world.run_until_true(Duration::from_secs(120), |w| reached(w, &messages) == 30);
+        assert!(done, "{} of 30 after healing", reached(&world, &messages));
+        assert_eq!(world.false_accusations(), []);
+    });
+}
+
+#[test]
+fn a_late_joiner_hears_what_is_retained() {
+    let mut world = grown(1, Faults::none(), 10, &Config::default(), 10);
+    publish_from(&mut world, 3, 40, 50);
+    let messages = published(&world);
+    let contact = world.address(0).unwrap();
+    let late = world.add(net::identity(10).id(), |seat| {
+        Node::new(seat, Config::default(), net::Disk::default())
+    });
+    world.act(late, |_, _, out| out.dial(contact, None));
+    let done = world.run_until_true(Duration::from_secs(30), |w| reached(w, &messages) == 11);
+    assert!(done, "{} of 11", reached(&world, &messages));
+    assert_eq!(world.false_accusations(), []);
+}
