@@ -1,5 +1,7 @@
 //! Two engines and the shell between them: one publishes, the other's application hears it.
 
+#![allow(clippy::indexing_slicing, reason = "both nodes exist")]
+
 use std::collections::VecDeque;
 
 use repute_base::{BoundedBytes, Machine, Rng, Timestamp};

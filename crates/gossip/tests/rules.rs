@@ -1,4 +1,10 @@
 //! One engine, face to face with the test: every rule of the broadcast path.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use bytes::Bytes;
 use repute_base::{BoundedBytes, BoundedVec, Fixed, Machine, Rng, Timestamp};
