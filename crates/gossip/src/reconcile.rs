@@ -173,15 +173,7 @@ impl Gossip {
         let (floor, step) = if from_initiator {
             // The peer compares already: no need to begin ourselves.
             link.sync_due = None;
-            let floor = self.own_floor().max(theirs);
-            let step = self.with_window(floor, |mut session| {
-                let reply = session.reconcile(message)?;
-                Ok(Step {
-                    reply: Some(reply),
-                    ..Step::default()
-                })
-            });
-            (floor, step)
+            self.answer(theirs, message)
         } else {
             let Some(session) = &mut link.session else {
                 return;
@@ -191,26 +183,8 @@ impl Gossip {
             }
             session.rounds += 1;
             session.floor = session.floor.max(theirs);
-            let (floor, last) = (session.floor, session.rounds >= ROUNDS_MAX);
-            let step = self.with_window(floor, |mut session| {
-                session.set_initiator();
-                let mut step = Step::default();
-                step.reply = session.reconcile_with_ids(message, &mut step.have, &mut step.need)?;
-                Ok(step)
-            });
-            (
-                floor,
-                step.map(|step| {
-                    if last {
-                        Step {
-                            reply: None,
-                            ..step
-                        }
-                    } else {
-                        step
-                    }
-                }),
-            )
+            let session = *session;
+            self.proceed(session, message)
         };
         match step {
             Ok(step) => {
@@ -229,6 +203,33 @@ impl Gossip {
             }
             Err(_) => {}
         }
+    }
+
+    /// Our side of a reconciliation that the peer began.
+    fn answer(&mut self, theirs: u64, message: &[u8]) -> (u64, Result<Step, Error>) {
+        let floor = self.own_floor().max(theirs);
+        let step = self.with_window(floor, |mut session| {
+            let reply = session.reconcile(message)?;
+            Ok(Step {
+                reply: Some(reply),
+                ..Step::default()
+            })
+        });
+        (floor, step)
+    }
+
+    /// The next step of a reconciliation that we began.
+    fn proceed(&mut self, session: Session, message: &[u8]) -> (u64, Result<Step, Error>) {
+        let step = self.with_window(session.floor, |mut negentropy| {
+            negentropy.set_initiator();
+            let mut step = Step::default();
+            step.reply = negentropy.reconcile_with_ids(message, &mut step.have, &mut step.need)?;
+            if session.rounds >= ROUNDS_MAX {
+                step.reply = None;
+            }
+            Ok(step)
+        });
+        (session.floor, step)
     }
 
     /// Announces what the peer lacks and asks for what we lack.

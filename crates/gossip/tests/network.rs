@@ -111,7 +111,7 @@ fn both_sides_of_a_partition_hear_everything_after_it_heals() {
         }
         world.heal();
         let messages = published(&world);
-        let done = world.run_until_true(Duration::from_secs(120), |w| reached(w, &messages) == 30);
+        let done = world.run_until_true(Duration::from_secs(60), |w| reached(w, &messages) == 30);
         assert!(done, "{} of 30 after healing", reached(&world, &messages));
         assert_eq!(world.false_accusations(), []);
     });
