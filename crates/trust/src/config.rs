@@ -72,6 +72,9 @@ pub struct Bands {
 pub struct LadderConfig {
     /// Strikes of hard faults that ban.
     pub hard_ban: u32,
+    /// Whether a hard fault that leaves the score below the minimum bans at once. It would cost
+    /// the link anyway; a ban says why, and for how long.
+    pub hard_below_min: bool,
     /// Strikes for a frame that is malformed or too long; other hard faults are one.
     pub hard_heavy: u32,
     /// Quiet time after which hard strikes are forgotten.
@@ -138,6 +141,7 @@ impl Default for LadderConfig {
     fn default() -> Self {
         Self {
             hard_ban: 10,
+            hard_below_min: true,
             hard_heavy: 3,
             hard_window: DAY,
             soft_warn: 3,

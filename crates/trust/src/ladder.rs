@@ -69,13 +69,18 @@ impl Ladder {
         self.hard_strikes = self.hard_strikes.saturating_add(strikes);
         self.hard_last = wall;
         if self.hard_strikes >= config.hard_ban {
-            let rung = match self.remembered(config, wall) {
-                None | Some(Rung::Warned | Rung::Grey) => Rung::Banned24h,
-                Some(_) => Rung::Banned30d,
-            };
-            return self.close(config, rung, self.hard_strikes, wall);
+            return self.ban(config, wall);
         }
         if first { Step::Warned } else { Step::Stays }
+    }
+
+    /// Closes the gate for hard faults, longer if it was closed before.
+    pub(crate) fn ban(&mut self, config: &LadderConfig, wall: Wall) -> Step {
+        let rung = match self.remembered(config, wall) {
+            None | Some(Rung::Warned | Rung::Grey) => Rung::Banned24h,
+            Some(_) => Rung::Banned30d,
+        };
+        self.close(config, rung, self.hard_strikes, wall)
     }
 
     fn strike_soft(&mut self, config: &LadderConfig, kind: Misbehaviour, wall: Wall) -> Step {

@@ -2,6 +2,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
+use repute_protocol::Severity;
 
 use crate::{
     Carried, Config, Context, Evidence, Fault, Gate, Record, Standing,
@@ -37,7 +38,22 @@ impl Carried {
             _ => {}
         }
         folded.weight = self.score.add(config, &record.evidence, record.fault);
+        if self.is_cut_off(config, record) && !matches!(folded.step, Step::Closed { .. }) {
+            folded.step = self.ladder.ban(&config.ladder, record.wall);
+        }
         folded
+    }
+
+    /// Whether this hard fault leaves the score, without anybody's recommendation, below the
+    /// minimum.
+    fn is_cut_off(&self, config: &Config, record: &Record) -> bool {
+        let hard = matches!(
+            record.evidence,
+            Evidence::Invalid(kind) if kind.severity() == Severity::Hard
+        );
+        hard && record.fault == Fault::Theirs
+            && config.ladder.hard_below_min
+            && self.score.estimate(config, config.initial).trust < config.trust_min
     }
 
     /// Where a peer with this fold stands at ledger time `at`.

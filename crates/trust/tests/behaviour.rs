@@ -25,6 +25,7 @@ const TOLERANCE: f64 = 0.03;
 fn ungated() -> Config {
     let mut config = Config::default();
     config.ladder.hard_ban = u32::MAX;
+    config.ladder.hard_below_min = false;
     config.ladder.soft_grey = u32::MAX;
     config
 }

@@ -30,8 +30,15 @@ struct World {
 }
 
 impl World {
+    /// Strikes alone decide: the score does not.
     fn new() -> Self {
-        let ledger = Ledger::new(Config::default(), Limits::default()).unwrap();
+        let mut config = Config::default();
+        config.ladder.hard_below_min = false;
+        Self::with(config)
+    }
+
+    fn with(config: Config) -> Self {
+        let ledger = Ledger::new(config, Limits::default()).unwrap();
         Self {
             ledger,
             time: 0,
@@ -140,6 +147,18 @@ fn the_first_invalid_signature_warns_and_the_tenth_bans_for_a_day() {
     );
     assert!(world.gate().is_closed());
     assert_eq!(world.warnings(), 1);
+}
+
+#[test]
+fn a_hard_fault_that_leaves_a_stranger_below_the_minimum_bans_at_once() {
+    let mut world = World::with(Config::default());
+    (0..2).for_each(|_| world.bad(Misbehaviour::ForgedEnvelope));
+    assert!(world.bans().is_empty());
+    world.bad(Misbehaviour::ForgedEnvelope);
+    let ban = world.bans().pop().unwrap();
+    assert_eq!((ban.rung, ban.by), (Rung::Banned24h, By::Rule));
+    let trust = world.ledger.standing(PEER, ban.since).trust;
+    assert!(trust < Config::default().trust_min, "{trust}");
 }
 
 #[test]
