@@ -56,6 +56,9 @@ pub struct NodeConfig {
     pub agent: String,
     /// Seeds the engines' choices; `None` draws from the operating system.
     pub seed: Option<u64>,
+    /// Called by each task of a link on every turn; a test makes it panic.
+    #[doc(hidden)]
+    pub link_probe: Option<repute_transport::Probe>,
 }
 
 impl NodeConfig {
@@ -77,6 +80,7 @@ impl NodeConfig {
             trust_model: None,
             agent: concat!("repute/", env!("CARGO_PKG_VERSION")).into(),
             seed: None,
+            link_probe: None,
         }
     }
 
@@ -87,10 +91,12 @@ impl NodeConfig {
     pub fn from_settings(settings: &Settings, data_dir: &Path) -> Result<Self, SettingsError> {
         let core = core_config(settings)?;
         let mut config = Self::new(DataDir::new(data_dir), core);
-        config.listen = parse_all(settings, "listen", "an address such as 0.0.0.0:7717")?
-            .into_iter()
-            .next()
-            .unwrap_or(config.listen);
+        config.listen = parse(
+            settings,
+            "listen",
+            settings.text("listen"),
+            "an address such as 0.0.0.0:7717",
+        )?;
         config.announce = parse_all(settings, "announce", "an address such as 203.0.113.5:7717")?;
         config.join = parse_all(
             settings,
@@ -155,24 +161,32 @@ fn parse_all<T: std::str::FromStr>(
 where
     T::Err: std::fmt::Display,
 {
-    let origin = settings.value(key).map(|setting| setting.origin.clone());
-    settings
-        .list(key)
-        .into_iter()
-        .map(|text| {
-            text.parse().map_err(|error: T::Err| SettingsError::Value {
-                key,
-                value: text
-                    .chars()
-                    .take(80)
-                    .collect::<String>()
-                    .escape_debug()
-                    .to_string(),
-                problem: format!("{error}; expected {expected}"),
-                origin: origin.clone().unwrap_or(crate::settings::Origin::Default),
-            })
-        })
+    let texts = settings.list(key);
+    texts
+        .iter()
+        .map(|text| parse(settings, key, text, expected))
         .collect()
+}
+
+fn parse<T: std::str::FromStr>(
+    settings: &Settings,
+    key: &'static str,
+    text: &str,
+    expected: &str,
+) -> Result<T, SettingsError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| {
+        let shown: String = text.chars().take(80).collect();
+        let origin = settings.value(key).map(|setting| setting.origin.clone());
+        SettingsError::Value {
+            key,
+            value: shown.escape_debug().to_string(),
+            problem: format!("{error}; expected {expected}"),
+            origin: origin.unwrap_or(crate::settings::Origin::Default),
+        }
+    })
 }
 
 /// The engines' policy from the settings, checked as a whole.
@@ -187,6 +201,10 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.peers.min_peers = count("peers.min");
     core.peers.max_peers = count("peers.max");
     core.peers.outbound_slots = count("peers.outbound");
+    // A node of few links cannot allow one network more than it allows all.
+    let all = core.peers.max_peers;
+    core.peers.prefix_links_max = core.peers.prefix_links_max.min(all);
+    core.peers.prefix_outbound_max = core.peers.prefix_outbound_max.min(all);
     core.peers.discovery_interval = seconds("peers.discovery_interval_s");
     core.peers.peer_timeout = seconds("peers.timeout_h") * 3_600;
     core.peers.probe_period = millis("peers.heartbeat_ms");

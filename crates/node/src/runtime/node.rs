@@ -21,6 +21,9 @@ use crate::{Command, Core, Event, Input};
 /// How long a ticket printed by a running node is worth dialling.
 const TICKET_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
+/// Links that the transport may hold beyond the peers engine's maximum.
+const LINKS_SPARE: usize = 64;
+
 /// Why a running node did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +73,8 @@ impl Node {
         let snapshot = start::snapshot(store.as_ref())?;
         let retention = config.core.gossip.retention;
         let network = config.core.network;
+        let loopback_strict = config.core.peers.loopback_strict;
+        let links_max = config.core.peers.max_peers;
         let core = Core::new(
             identity.id(),
             config.core,
@@ -79,7 +84,11 @@ impl Node {
         )
         .map_err(StartError::at(StartStep::Engines))?;
 
-        let transport = repute_transport::Config::new(config.listen);
+        let mut transport = repute_transport::Config::new(config.listen);
+        transport.probe = config.link_probe;
+        transport.loopback_strict = loopback_strict;
+        // Links that are being refused stand beside those that are kept.
+        transport.links_max = transport.links_max.max(links_max + LINKS_SPARE);
         let mut handshake = HandshakeTemplate::new(network);
         handshake.agent = BoundedString::truncated(&config.agent);
         let (endpoint, links) = Endpoint::bind(transport, &identity, handshake)
@@ -117,11 +126,15 @@ impl Node {
             events,
             retention,
         };
-        tokio::spawn(driver::run(parts, first));
         #[cfg(feature = "lan")]
-        if config.lan {
-            super::lan::spawn(&shared.inception, &shared.addresses, shared.asks.clone());
-        }
+        let announced = config
+            .lan
+            .then(|| super::lan::spawn(&shared.inception, &shared.addresses, &shared.asks));
+        tokio::spawn(async move {
+            driver::run(parts, first).await;
+            #[cfg(feature = "lan")]
+            drop(announced);
+        });
         Ok(Self { shared })
     }
 

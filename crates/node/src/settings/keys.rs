@@ -79,9 +79,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "listen",
-        Kind::List(8),
-        "[\"0.0.0.0:0\"]",
-        "UDP addresses to listen on; port 0 takes a free one",
+        Kind::Text(64),
+        "\"0.0.0.0:0\"",
+        "UDP address to listen on; port 0 takes a free one",
     ),
     key(
         "announce",
@@ -113,7 +113,7 @@ pub const KEYS: &[Key] = &[
         "8",
         "Below this many links, peers are looked for at once",
     ),
-    key("peers.max", Kind::Int(2, 10_000), "64", "Links at most"),
+    key("peers.max", Kind::Int(2, 1_024), "64", "Links at most"),
     key(
         "peers.outbound",
         Kind::Int(1, 1_000),
@@ -122,19 +122,19 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "peers.discovery_interval_s",
-        Kind::Int(1, 86_400),
+        Kind::Int(1, 3_600),
         "30",
         "Seconds between rounds of discovery",
     ),
     key(
         "peers.timeout_h",
         Kind::Int(1, 8_760),
-        "168",
+        "24",
         "Hours after which a peer not seen is dialled no more",
     ),
     key(
         "peers.heartbeat_ms",
-        Kind::Int(100, 600_000),
+        Kind::Int(100, 60_000),
         "1000",
         "Milliseconds between probes of one random link",
     ),
@@ -147,13 +147,13 @@ pub const KEYS: &[Key] = &[
     key(
         "gossip.ttl",
         Kind::Int(1, 32),
-        "16",
+        "32",
         "Links that a message crosses at most",
     ),
     key(
         "gossip.interval_ms",
-        Kind::Int(10, 60_000),
-        "100",
+        Kind::Int(10, 10_000),
+        "50",
         "Milliseconds between packed announcements; a first delivery never waits for it",
     ),
     key(
