@@ -60,6 +60,24 @@ impl Row {
         Self::judged(what, value, unit, format!("<= {bar}"), value <= bar)
     }
 
+    /// A figure that must be below `bar`.
+    pub(crate) fn below(what: &str, value: f64, unit: &str, bar: f64) -> Self {
+        Self::judged(what, value, unit, format!("< {bar}"), value < bar)
+    }
+
+    /// A figure that must lie between two.
+    pub(crate) fn within(what: &str, value: f64, unit: &str, low: f64, high: f64) -> Self {
+        let pass = (low..=high).contains(&value);
+        Self::judged(what, value, unit, format!("{low} to {high}"), pass)
+    }
+
+    /// The same row in a report over several things: says which one it is of.
+    #[must_use]
+    pub(crate) fn of(mut self, name: &str) -> Self {
+        self.what = format!("{name}: {}", self.what);
+        self
+    }
+
     /// A figure that may not be below `bar`.
     pub(crate) fn at_least(what: &str, value: f64, unit: &str, bar: f64) -> Self {
         Self::judged(what, value, unit, format!(">= {bar}"), value >= bar)

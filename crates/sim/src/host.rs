@@ -181,6 +181,8 @@ pub struct Seat {
     pub id: NodeId,
     /// Where it is reached.
     pub address: Address,
+    /// When this life starts, on the world's clock.
+    pub at: Mono,
     /// The clocks at the start of this life.
     pub now: Timestamp,
     /// A generator of its own, another one in each life.

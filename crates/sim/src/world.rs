@@ -202,6 +202,7 @@ impl<H: Host> World<H> {
             index,
             id,
             address,
+            at: Mono::from_millis(now_ms),
             now,
             rng,
         });

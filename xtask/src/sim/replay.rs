@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use repute_base::{Mono, Timestamp};
 use repute_identity::NodeId;
 use repute_sim::{Faults, Host, HostEvent, Outbox, Seat, Stats, TraceHash, World};
 
-use super::{Simulation, Size, replay_command};
+use super::{Size, replay_command};
 use crate::report::Row;
 
-pub(super) const SIMULATION: Simulation = Simulation {
-    name: "replay",
-    about: "R27: each seed twice; the traces must be equal and every kind of fault must occur",
-    nodes: 50,
-    run,
-};
+pub(super) const NAME: &str = "replay";
+pub(super) const ABOUT: &str =
+    "R27: each seed twice; the traces must be equal and every kind of fault must occur";
+pub(super) const NODES: usize = 50;
 
 /// Keeps a link open to one peer and talks over it, to give the faults something to hit.
 struct Talker {
@@ -51,7 +48,7 @@ impl Host for Talker {
     }
 }
 
-fn run(size: &Size) -> Result<Vec<Row>> {
+pub(super) fn run(size: &Size) -> Vec<Row> {
     let (mut unequal, mut seen) = (0_u32, [0_u64; 6]);
     for seed in size.seeds.clone() {
         let (first, stats) = one(seed, size.nodes);
@@ -91,7 +88,7 @@ fn run(size: &Size) -> Result<Vec<Row>> {
     for (name, count) in names.iter().zip(seen) {
         rows.push(Row::at_least(name, count as f64, "times", 1.0));
     }
-    Ok(rows)
+    rows
 }
 
 fn one(seed: u64, nodes: usize) -> (TraceHash, Stats) {

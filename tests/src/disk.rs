@@ -1,0 +1,197 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use repute_base::{Mono, Wall};
+use repute_identity::NodeId;
+use repute_node::{
+    PersistId, Snapshot, Write,
+    gossip::SeenAuthor,
+    peers::Stored,
+    trust::{Ban, Record},
+};
+
+/// One write, as the bytes that a real store keeps.
+enum Row {
+    Peer(NodeId, Option<Vec<u8>>),
+    Anchors(Vec<NodeId>),
+    Record(u64, NodeId, Vec<u8>),
+    /// Removes the records of a subject up to a number.
+    Fold(NodeId, u64),
+    Ban(NodeId, Option<Vec<u8>>),
+    Seen(Seen),
+}
+
+/// A row about an author, its bitmap as bytes.
+struct Seen {
+    author: NodeId,
+    start: u64,
+    highest: u64,
+    bitmap: [u8; SeenAuthor::BITMAP_LEN],
+    updated: Wall,
+}
+
+struct Batch {
+    due: Mono,
+    id: PersistId,
+    rows: Vec<Row>,
+}
+
+/// The store of one simulated node: what is written becomes durable after a delay, in order, and
+/// what was not durable yet when the node crashed is gone.
+#[derive(Default)]
+pub(crate) struct Disk {
+    /// A disk that only answers, for networks without crashes.
+    forgetful: bool,
+    last_start: u64,
+    peers: BTreeMap<NodeId, Vec<u8>>,
+    anchors: Vec<NodeId>,
+    records: BTreeMap<u64, (NodeId, Vec<u8>)>,
+    bans: BTreeMap<NodeId, Vec<u8>>,
+    seen: BTreeMap<NodeId, Seen>,
+    pending: VecDeque<Batch>,
+    /// Rows that were read back as something else than was written.
+    pub(crate) unreadable: u64,
+}
+
+impl Disk {
+    /// A disk that answers and keeps nothing.
+    pub(crate) fn forgetful() -> Self {
+        Self {
+            forgetful: true,
+            ..Self::default()
+        }
+    }
+
+    /// Begins a write that is durable after `delay`.
+    pub(crate) fn write(&mut self, now: Mono, delay: Duration, id: PersistId, writes: &[Write]) {
+        let last = self.pending.back().map_or(Mono::ZERO, |batch| batch.due);
+        let rows = if self.forgetful {
+            Vec::new()
+        } else {
+            writes.iter().flat_map(rows).collect()
+        };
+        let due = last.max(now + delay);
+        self.pending.push_back(Batch { due, id, rows });
+    }
+
+    /// When the next write is durable.
+    pub(crate) fn next_due(&self) -> Option<Mono> {
+        self.pending.front().map(|batch| batch.due)
+    }
+
+    /// Makes the next write that is due durable.
+    pub(crate) fn complete(&mut self, now: Mono) -> Option<PersistId> {
+        if self.next_due()? > now {
+            return None;
+        }
+        let batch = self.pending.pop_front()?;
+        for row in batch.rows {
+            self.apply(row);
+        }
+        Some(batch.id)
+    }
+
+    fn apply(&mut self, row: Row) {
+        match row {
+            Row::Peer(id, body) => put(&mut self.peers, id, body),
+            Row::Anchors(ids) => self.anchors = ids,
+            Row::Record(number, subject, body) => {
+                self.records.insert(number, (subject, body));
+            }
+            Row::Fold(subject, up_to) => self
+                .records
+                .retain(|number, (of, _)| *of != subject || *number > up_to),
+            Row::Ban(id, body) => put(&mut self.bans, id, body),
+            Row::Seen(row) => {
+                self.seen.insert(row.author, row);
+            }
+        }
+    }
+
+    /// The disk after the node's death: what was not durable is gone.
+    pub(crate) fn after_crash(mut self) -> Self {
+        self.pending.clear();
+        self
+    }
+
+    /// What a new life starts from, its start number already durable.
+    pub(crate) fn snapshot(&mut self, now: Wall) -> Snapshot {
+        self.last_start = now.as_millis().max(self.last_start.saturating_add(1));
+        let mut snapshot = Snapshot {
+            start: self.last_start,
+            anchors: self.anchors.clone(),
+            ..Snapshot::default()
+        };
+        let mut unreadable = 0;
+        for body in self.peers.values() {
+            match Stored::decode(body) {
+                Ok(peer) => snapshot.peers.push(peer),
+                Err(_) => unreadable += 1,
+            }
+        }
+        for (number, (_, body)) in &self.records {
+            match Record::from_bytes(body) {
+                Ok(record) if record.number == *number => snapshot.records.push(record),
+                _ => unreadable += 1,
+            }
+        }
+        for body in self.bans.values() {
+            match Ban::from_bytes(body) {
+                Ok(ban) => snapshot.bans.push(ban),
+                Err(_) => unreadable += 1,
+            }
+        }
+        snapshot.seen = self.seen.values().map(Seen::read).collect();
+        self.unreadable += unreadable;
+        snapshot
+    }
+}
+
+impl Seen {
+    fn of(row: &SeenAuthor) -> Self {
+        Self {
+            author: row.author,
+            start: row.start,
+            highest: row.highest,
+            bitmap: row.bitmap_bytes(),
+            updated: row.updated,
+        }
+    }
+
+    fn read(&self) -> SeenAuthor {
+        SeenAuthor {
+            author: self.author,
+            start: self.start,
+            highest: self.highest,
+            bitmap: SeenAuthor::bitmap_from_bytes(&self.bitmap),
+            updated: self.updated,
+        }
+    }
+}
+
+fn put(table: &mut BTreeMap<NodeId, Vec<u8>>, id: NodeId, body: Option<Vec<u8>>) {
+    match body {
+        Some(body) => table.insert(id, body),
+        None => table.remove(&id),
+    };
+}
+
+fn rows(write: &Write) -> Vec<Row> {
+    let record = |record: &Record| Row::Record(record.number, record.subject, record.to_bytes());
+    match write {
+        Write::Peer(peer) => vec![Row::Peer(peer.id, Some(peer.encode()))],
+        Write::ForgetPeer(id) => vec![Row::Peer(*id, None)],
+        Write::Anchors(ids) => vec![Row::Anchors(ids.clone())],
+        Write::Record(one) => vec![record(one)],
+        Write::Checkpoint { up_to, record: one } => {
+            vec![Row::Fold(one.subject, *up_to), record(one)]
+        }
+        Write::ForgetRecords(subject) => vec![Row::Fold(*subject, u64::MAX)],
+        Write::Ban(ban) => vec![Row::Ban(ban.subject, Some(ban.to_bytes()))],
+        Write::Unban(subject) => vec![Row::Ban(*subject, None)],
+        Write::Seen(authors) => authors.iter().map(|row| Row::Seen(Seen::of(row))).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,555 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use repute_base::{Address, BoundedString, BoundedVec, Mono, Rng, Timestamp};
+use repute_identity::{Identity, NodeId};
+use repute_node::{
+    Command, Config, Core, Event, Input, Output,
+    peers::{DialFailure, LinkDown},
+};
+use repute_protocol::{
+    Admission, Disconnect, Frame, FrameHeader, FromPeer, Handshake, MessageId, Misbehaviour, Topic,
+    VERSION, VERSION_MIN,
+};
+use repute_sim::{Host, HostEvent, LinkEnd, Outbox, Seat};
+
+use crate::{attack::Attack, disk::Disk, verdicts::Verdicts};
+
+/// Frames kept that overtook the handshake of their link.
+const EARLY_MAX: usize = 64;
+/// How long a write takes to be durable, in ms.
+const WRITE_MS: std::ops::Range<u64> = 2..25;
+
+/// What a life of a node is made of.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    pub(crate) identity: Identity,
+    pub(crate) config: Config,
+    pub(crate) topic: Topic,
+    pub(crate) tickets: Vec<(NodeId, Address)>,
+    pub(crate) verdicts: Verdicts,
+    pub(crate) attack: Option<Attack>,
+    /// Keep every frame that comes, to play it again.
+    pub(crate) record: bool,
+}
+
+/// One delivery to the application.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery {
+    /// When, on the world's clock.
+    pub at: Mono,
+    /// Links it had crossed.
+    pub hops: u8,
+    /// Which life of the node.
+    pub life: u32,
+}
+
+/// What the application saw, over all lives of the node, and what the oracle found wrong.
+#[derive(Default)]
+pub struct Application {
+    /// The last delivery of each message.
+    pub deliveries: BTreeMap<MessageId, Delivery>,
+    /// Deliveries of what an earlier life had delivered in its last moments, before the record of
+    /// it was durable.
+    pub redelivered: u64,
+    /// Own messages on their way, and since when.
+    pub published: Vec<(MessageId, Mono)>,
+    /// Bans by rule, not by the operator.
+    pub banned: BTreeSet<NodeId>,
+    /// Bans by the operator that were acknowledged.
+    pub acknowledged: BTreeSet<NodeId>,
+    /// Peers that were found silent.
+    pub silent: BTreeSet<NodeId>,
+    /// Who sent this node what no honest node sends.
+    pub provoked_by: BTreeSet<NodeId>,
+    /// Broadcast frames that came.
+    pub payload_frames: u64,
+    /// Broadcast frames that left.
+    pub payload_frames_sent: u64,
+    /// Writes handed to the disk.
+    pub writes: u64,
+    /// Broken promises, in words.
+    pub breaches: Vec<String>,
+}
+
+/// How long before a crash a delivery may be for its record to be lost: the engine gathers rows
+/// for [`persist_interval`](repute_node::gossip::Config), then the disk takes its time.
+const UNRECORDED: Duration = Duration::from_millis(1_000);
+
+struct Link {
+    remote: Address,
+    inbound: bool,
+    up: bool,
+    early: Vec<Bytes>,
+    farewell: Option<Disconnect>,
+}
+
+/// A dial under way, and where else the peer may be.
+struct Dial {
+    peer: NodeId,
+    at: Address,
+    left: VecDeque<Address>,
+}
+
+/// One whole [`Core`] with the shell that the simulation gives it.
+pub struct CoreHost {
+    pub(crate) plan: Plan,
+    pub(crate) core: Core,
+    pub(crate) disk: Disk,
+    /// What the application saw.
+    pub app: Application,
+    pub(crate) recorded: Vec<(NodeId, Bytes)>,
+    address: Address,
+    rng: Rng,
+    booted: Mono,
+    last: Mono,
+    life: u32,
+    links: BTreeMap<NodeId, Link>,
+    dials: Vec<Dial>,
+    bans_asked: BTreeMap<u64, NodeId>,
+    tokens: u64,
+    hops: u8,
+}
+
+impl CoreHost {
+    /// The first life of a node.
+    pub(crate) fn new(seat: Seat, plan: Plan, disk: Disk) -> Result<Self, String> {
+        Self::live(seat, plan, disk, Application::default(), 0)
+    }
+
+    /// The next life of a node, from its disk alone.
+    pub(crate) fn reborn(self, seat: Seat) -> Result<Self, String> {
+        let mut app = self.app;
+        let died = self.last;
+        // What was delivered in the last moments may come again: its record was not durable.
+        for delivery in app.deliveries.values_mut() {
+            if died.since(delivery.at) <= UNRECORDED {
+                delivery.life = u32::MAX;
+            }
+        }
+        Self::live(seat, self.plan, self.disk.after_crash(), app, self.life + 1)
+    }
+
+    fn live(
+        seat: Seat,
+        plan: Plan,
+        mut disk: Disk,
+        mut app: Application,
+        life: u32,
+    ) -> Result<Self, String> {
+        let mut rng = seat.rng;
+        let snapshot = disk.snapshot(seat.now.wall);
+        if disk.unreadable > 0 {
+            app.breaches
+                .push(format!("{} unreadable rows", disk.unreadable));
+        }
+        let core = Core::new(seat.id, plan.config.clone(), snapshot, None, rng.fork())
+            .map_err(|error| error.to_string())?;
+        let host = Self {
+            plan,
+            core,
+            disk,
+            app,
+            recorded: Vec::new(),
+            address: seat.address,
+            rng,
+            booted: seat.at,
+            last: seat.at,
+            life,
+            links: BTreeMap::new(),
+            dials: Vec::new(),
+            bans_asked: BTreeMap::new(),
+            tokens: 0,
+            hops: 0,
+        };
+        Ok(host)
+    }
+
+    /// The engines of this node.
+    pub const fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Whether peers of this node have an admitted link with it, as it sees it.
+    pub fn links(&self) -> usize {
+        self.core.peers().active().count()
+    }
+
+    /// Whether this life of the node took the message in, so that it can give it to others.
+    pub fn holds(&self, id: &MessageId) -> bool {
+        let delivery = self.app.deliveries.get(id);
+        delivery.is_some_and(|delivery| delivery.life == self.life)
+    }
+
+    pub(crate) fn publish(&mut self, now: Timestamp, data: Bytes, out: &mut Outbox<Bytes>) {
+        self.tokens += 1;
+        let command = Command::Publish {
+            token: self.tokens,
+            topic: self.plan.topic.clone(),
+            kind: 0,
+            causal: false,
+            data,
+        };
+        self.feed(now, Input::Command(command), out);
+    }
+
+    /// The operator bans somebody for ever.
+    pub(crate) fn ban(&mut self, now: Timestamp, subject: NodeId, out: &mut Outbox<Bytes>) {
+        self.tokens += 1;
+        self.bans_asked.insert(self.tokens, subject);
+        let command = Command::Ban {
+            token: self.tokens,
+            subject,
+            duration: None,
+            reason: BoundedString::truncated("by the operator"),
+        };
+        self.feed(now, Input::Command(command), out);
+    }
+
+    /// Plays frames to the core as if `from` had sent them again.
+    pub(crate) fn replay(
+        &mut self,
+        now: Timestamp,
+        from: NodeId,
+        frames: &[Bytes],
+        out: &mut Outbox<Bytes>,
+    ) {
+        for frame in frames {
+            self.frame(now, from, frame.clone(), out);
+        }
+    }
+
+    /// Feeds an input and does all that follows from it, as the runtime does.
+    fn feed(&mut self, now: Timestamp, input: Input, out: &mut Outbox<Bytes>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            self.core.handle(now, input);
+            while let Some(output) = self.core.poll_output() {
+                self.perform(now, output, &mut inputs, out);
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        now: Timestamp,
+        output: Output,
+        inputs: &mut VecDeque<Input>,
+        out: &mut Outbox<Bytes>,
+    ) {
+        match output {
+            Output::Dial { peer, addresses } => {
+                let left = VecDeque::from(addresses);
+                if !self.dial(peer, left, out) {
+                    inputs.push_back(unreachable(peer));
+                }
+            }
+            Output::Send { peer, frame, .. } => {
+                // The virtual link takes everything at once; what it costs is time.
+                let bytes = frame.len();
+                inputs.push_back(Input::Drained { peer, bytes });
+                self.app.payload_frames_sent += u64::from(is_broadcast(&frame));
+                out.send(peer, frame);
+            }
+            Output::Close { peer, disconnect } => {
+                out.send(peer, Frame::Disconnect(disconnect).encode());
+                out.close(peer);
+            }
+            Output::Verify { from, envelope } => {
+                inputs.push_back(match self.plan.verdicts.verify(envelope) {
+                    Ok(envelope) => Input::Verified { from, envelope },
+                    Err(envelope) => {
+                        self.app.provoked_by.insert(from);
+                        Input::Forged { from, envelope }
+                    }
+                });
+            }
+            Output::Sign { token, unsigned } => {
+                let envelope = unsigned.sign(&self.plan.identity);
+                inputs.push_back(Input::Signed { token, envelope });
+            }
+            Output::Persist { id, writes } => {
+                self.app.writes += 1;
+                let delay = Duration::from_millis(self.rng.range(WRITE_MS));
+                self.disk.write(now.mono, delay, id, &writes);
+            }
+            Output::Event(event) => self.event(event, out),
+            _ => {}
+        }
+    }
+
+    fn event(&mut self, event: Event, out: &mut Outbox<Bytes>) {
+        match event {
+            Event::Message { envelope, .. } => self.delivered(envelope.id(), envelope.author()),
+            Event::Published { id, .. } => self.app.published.push((id, self.last)),
+            Event::Misbehaved { peer, kind } => out.accuse(peer, kind),
+            Event::Banned(ban) if ban.by == repute_node::trust::By::Rule => {
+                self.app.banned.insert(ban.subject);
+            }
+            Event::Done { token } => {
+                self.app.acknowledged.extend(self.bans_asked.remove(&token));
+            }
+            Event::Silent { peer } => {
+                self.app.silent.insert(peer);
+            }
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, id: MessageId, author: NodeId) {
+        let delivery = Delivery {
+            at: self.last,
+            hops: self.hops,
+            life: self.life,
+        };
+        let earlier = self.app.deliveries.insert(id, delivery);
+        match earlier {
+            Some(earlier) if earlier.life == u32::MAX => self.app.redelivered += 1,
+            Some(earlier) => self.app.breaches.push(format!(
+                "delivered {id} twice, in life {} and {}",
+                earlier.life, self.life
+            )),
+            None => {}
+        }
+        if author == self.core.me() {
+            self.app.breaches.push(format!("delivered its own {id}"));
+        }
+    }
+
+    fn shake_hands(&self, now: Timestamp) -> Bytes {
+        Frame::Handshake(Handshake {
+            version_min: VERSION_MIN,
+            version_max: VERSION,
+            network: self.plan.config.network,
+            inception: *self.plan.identity.inception(),
+            capabilities: BoundedVec::new(),
+            listen: BoundedVec::truncated([self.address]),
+            wall: now.wall.as_millis(),
+            agent: BoundedString::truncated("simulated"),
+        })
+        .encode()
+    }
+
+    /// A frame, or what claims to be one, came over a link.
+    fn packet(&mut self, now: Timestamp, from: NodeId, packet: Bytes, out: &mut Outbox<Bytes>) {
+        let Some(link) = self.links.get_mut(&from) else {
+            return;
+        };
+        if link.up {
+            return self.frame(now, from, packet, out);
+        }
+        // The links of the simulation may reorder; a stream would not.
+        match decode(&packet) {
+            Some(Frame::Handshake(handshake)) => {
+                let admission = Admission {
+                    network: self.plan.config.network,
+                    own: self.core.me(),
+                    link_key: &handshake.inception.key.clone(),
+                    dialled: Some(from),
+                };
+                if let Err(reason) = handshake.judge(&admission) {
+                    self.app
+                        .breaches
+                        .push(format!("refused {from}: {reason:?}"));
+                    return out.close(from);
+                }
+                link.up = true;
+                let early = core::mem::take(&mut link.early);
+                let input = Input::LinkUp {
+                    peer: from,
+                    handshake,
+                    remote: link.remote,
+                    inbound: link.inbound,
+                };
+                self.feed(now, input, out);
+                for packet in early {
+                    self.frame(now, from, packet, out);
+                }
+            }
+            _ if link.early.len() < EARLY_MAX => link.early.push(packet),
+            _ => {}
+        }
+    }
+
+    fn frame(&mut self, now: Timestamp, from: NodeId, packet: Bytes, out: &mut Outbox<Bytes>) {
+        match decode(&packet) {
+            // The network's own copy of the first frame: a stream has none.
+            Some(Frame::Handshake(_)) => {}
+            Some(Frame::Disconnect(disconnect)) => {
+                if let Some(link) = self.links.get_mut(&from) {
+                    link.farewell = Some(disconnect);
+                }
+            }
+            Some(frame) => {
+                if let Frame::Broadcast(broadcast) = &frame {
+                    self.app.payload_frames += 1;
+                    self.hops = broadcast.hops;
+                }
+                if self.plan.record {
+                    self.recorded.push((from, packet));
+                }
+                let frame = FromPeer::authenticated(from, frame);
+                self.feed(now, Input::Frame(frame), out);
+            }
+            None => {
+                self.app.provoked_by.insert(from);
+                let kind = Misbehaviour::MalformedFrame;
+                self.feed(now, Input::Violation { peer: from, kind }, out);
+            }
+        }
+    }
+
+    fn dial_failed(&mut self, now: Timestamp, address: Address, out: &mut Outbox<Bytes>) {
+        let Some(at) = self.dials.iter().position(|dial| dial.at == address) else {
+            return;
+        };
+        let Dial { peer, left, .. } = self.dials.remove(at);
+        if !self.dial(peer, left, out) {
+            self.feed(now, unreachable(peer), out);
+        }
+    }
+
+    /// Tries the next address, if there is one.
+    fn dial(&mut self, peer: NodeId, mut left: VecDeque<Address>, out: &mut Outbox<Bytes>) -> bool {
+        let Some(at) = left.pop_front() else {
+            return false;
+        };
+        out.dial(at, Some(peer));
+        self.dials.push(Dial { peer, at, left });
+        true
+    }
+
+    fn link_down(&mut self, now: Timestamp, peer: NodeId, end: LinkEnd, out: &mut Outbox<Bytes>) {
+        let Some(link) = self.links.remove(&peer) else {
+            return;
+        };
+        let input = match (link.up, link.farewell, end) {
+            (true, Some(disconnect), _) => Input::LinkDown {
+                peer,
+                cause: LinkDown::Closed(disconnect),
+            },
+            (true, None, LinkEnd::Here) => Input::LinkDown {
+                peer,
+                cause: LinkDown::Local,
+            },
+            (true, None, _) => Input::LinkDown {
+                peer,
+                cause: LinkDown::Lost,
+            },
+            (false, farewell, _) if !link.inbound => Input::DialFailed {
+                peer,
+                cause: farewell.map_or(DialFailure::Unreachable, DialFailure::Refused),
+            },
+            _ => return,
+        };
+        self.feed(now, input, out);
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Outbox<Bytes>) {
+        while let Some(id) = self.disk.complete(now.mono) {
+            self.feed(now, Input::Persisted(id), out);
+        }
+        if self.core.next_deadline().is_some_and(|due| due <= now.mono) {
+            self.feed(now, Input::Tick, out);
+        }
+        if let Some(attack) = &mut self.plan.attack
+            && attack.is_due(now.mono)
+        {
+            for (peer, _) in self.links.iter().filter(|(_, link)| link.up) {
+                out.send(
+                    *peer,
+                    attack.frame(now, &mut self.rng, self.plan.config.network),
+                );
+            }
+            attack.wait(now.mono);
+        }
+    }
+
+    fn start(&mut self, now: Timestamp, out: &mut Outbox<Bytes>) {
+        let addresses = vec![self.address];
+        self.feed(now, Input::Listening { addresses }, out);
+        let subscribe = Command::Subscribe {
+            topic: self.plan.topic.clone(),
+            causal: false,
+        };
+        self.feed(now, Input::Command(subscribe), out);
+        for (peer, address) in self.plan.tickets.clone() {
+            let addresses = vec![address];
+            self.feed(now, Input::Command(Command::Join { peer, addresses }), out);
+        }
+        self.feed(now, Input::Start, out);
+        // What was acknowledged must have come back from the disk.
+        let bans = self.core.trust().bans(now.wall);
+        for subject in &self.app.acknowledged {
+            if !bans.iter().any(|ban| ban.subject == *subject) {
+                let loss = format!("lost the acknowledged ban of {subject}");
+                self.app.breaches.push(loss);
+            }
+        }
+    }
+}
+
+fn unreachable(peer: NodeId) -> Input {
+    Input::DialFailed {
+        peer,
+        cause: DialFailure::Unreachable,
+    }
+}
+
+fn decode(packet: &Bytes) -> Option<Frame> {
+    let header = FrameHeader::parse(*packet.first_chunk()?).ok()?;
+    let body = packet.slice(FrameHeader::LEN..);
+    (body.len() == header.body_len).then_some(())?;
+    Frame::decode(header.kind?, body).ok()
+}
+
+fn is_broadcast(frame: &Bytes) -> bool {
+    frame.get(4) == Some(&repute_protocol::FrameKind::Broadcast.number())
+}
+
+impl Host for CoreHost {
+    type Packet = Bytes;
+
+    fn handle(&mut self, now: Timestamp, event: HostEvent<Bytes>, out: &mut Outbox<Bytes>) {
+        self.last = self.booted + now.mono.since(Mono::ZERO);
+        match event {
+            HostEvent::Start => self.start(now, out),
+            HostEvent::Tick => self.tick(now, out),
+            HostEvent::LinkUp {
+                peer,
+                address,
+                dialled,
+            } => {
+                if dialled {
+                    self.dials.retain(|dial| dial.peer != peer);
+                }
+                let link = Link {
+                    remote: address,
+                    inbound: !dialled,
+                    up: false,
+                    early: Vec::new(),
+                    farewell: None,
+                };
+                self.links.insert(peer, link);
+                out.send(peer, self.shake_hands(now));
+            }
+            HostEvent::LinkDown { peer, end } => self.link_down(now, peer, end, out),
+            HostEvent::DialFailed { address, .. } => self.dial_failed(now, address, out),
+            HostEvent::Packet { from, packet } => self.packet(now, from, packet, out),
+            HostEvent::Datagram { .. } => {}
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let attack = self.plan.attack.as_ref().map(Attack::next);
+        let next = [self.core.next_deadline(), self.disk.next_due(), attack];
+        next.into_iter().flatten().min()
+    }
+
+    fn size(packet: &Bytes) -> usize {
+        packet.len()
+    }
+}

@@ -1,0 +1,260 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use repute_base::{Address, Mono, Rng};
+use repute_identity::{Identity, NodeId};
+use repute_node::Config;
+use repute_protocol::{MessageId, Topic};
+use repute_sim::{Faults, World};
+
+use crate::{
+    Attack, CoreHost, Outcome,
+    disk::Disk,
+    host::Plan,
+    outcome::{Bar, Figure},
+    verdicts::Verdicts,
+};
+
+/// What the nodes of a network have in common.
+#[derive(Clone)]
+pub struct Setup {
+    /// Policy and bounds.
+    pub config: Config,
+    /// Whether disks keep what is written. Without it a network of a thousand fits into memory,
+    /// and nothing may crash.
+    pub durable: bool,
+    /// Whether nodes keep every frame that they hear.
+    pub record: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            config: Config::on_network("simulated"),
+            durable: true,
+            record: false,
+        }
+    }
+}
+
+/// A message and its origin.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// When, on the world's clock.
+    pub at: Mono,
+    /// Which node.
+    pub by: usize,
+}
+
+/// Whole nodes in one world, joined through the first.
+pub struct Network {
+    /// Where they live.
+    pub world: World<CoreHost>,
+    /// The choices of the scenario itself: who publishes, who crashes.
+    pub rng: Rng,
+    plan: Plan,
+    durable: bool,
+    identities: Vec<Identity>,
+    hostile: Vec<usize>,
+    messages: u64,
+}
+
+impl Network {
+    /// No nodes yet.
+    pub fn new(seed: u64, faults: Faults, setup: Setup) -> Self {
+        let mut world = World::new(seed, faults);
+        world.restart_with(|seat, dead: CoreHost| dead.reborn(seat).expect("was alive before"));
+        Self {
+            world,
+            rng: Rng::from_u64(seed ^ 0x9e37_79b9_7f4a_7c15),
+            plan: Plan {
+                identity: Identity::from_seed(0),
+                config: setup.config,
+                topic: Topic::new("news").expect("short"),
+                tickets: Vec::new(),
+                verdicts: Verdicts::default(),
+                attack: None,
+                record: setup.record,
+            },
+            durable: setup.durable,
+            identities: Vec::new(),
+            hostile: Vec::new(),
+            messages: 0,
+        }
+    }
+
+    /// A network of `nodes`, one more each 20 ms, all joined through the first.
+    pub fn grown(seed: u64, faults: Faults, setup: Setup, nodes: usize) -> Self {
+        let mut network = Self::new(seed, faults, setup);
+        for _ in 0..nodes {
+            network.add();
+            network.world.run_for(Duration::from_millis(20));
+        }
+        network
+    }
+
+    /// One more honest node. Returns its index.
+    pub fn add(&mut self) -> usize {
+        self.add_with(None)
+    }
+
+    /// One more node, a hostile one.
+    pub fn add_hostile(&mut self, attack: Attack) -> usize {
+        let index = self.add_with(Some(attack));
+        self.world.mark_hostile(index);
+        self.hostile.push(index);
+        index
+    }
+
+    fn add_with(&mut self, attack: Option<Attack>) -> usize {
+        let n = self.world.len() as u64;
+        let identity = Identity::from_seed(self.world.seed().wrapping_mul(1_000_003) + n);
+        let id = identity.id();
+        self.identities.push(identity.clone());
+        let plan = Plan {
+            identity,
+            attack,
+            tickets: self.ticket().into_iter().collect(),
+            ..self.plan.clone()
+        };
+        let disk = if self.durable {
+            Disk::default()
+        } else {
+            Disk::forgetful()
+        };
+        self.world.add(id, |seat| {
+            CoreHost::new(seat, plan, disk).expect("the configuration is sound")
+        })
+    }
+
+    fn ticket(&self) -> Option<(NodeId, Address)> {
+        Some((self.world.id(0)?, self.world.address(0)?))
+    }
+
+    /// Stops a node dead and starts it again after `down`, from its disk alone.
+    pub fn crash_for(&mut self, index: usize, down: Duration) {
+        let dead = self.world.crash(index);
+        self.world.run_for(down);
+        if let Some(dead) = dead {
+            self.world
+                .restart(index, |seat| dead.reborn(seat).expect("was alive before"));
+        }
+    }
+
+    /// A node publishes a new message. `false` if it is down.
+    pub fn publish(&mut self, index: usize) -> bool {
+        self.messages += 1;
+        let data = format!("message {}", self.messages);
+        self.world
+            .act(index, |host, now, out| host.publish(now, data.into(), out))
+            .is_some()
+    }
+
+    /// `count` messages from random honest nodes that are up, one each `pause`.
+    pub fn publish_some(&mut self, count: usize, pause: Duration) {
+        for _ in 0..count {
+            if let Some(index) = self.random_honest() {
+                self.publish(index);
+            }
+            self.world.run_for(pause);
+        }
+    }
+
+    /// The operator of a node bans somebody for ever.
+    pub fn ban(&mut self, index: usize, subject: NodeId) {
+        self.world
+            .act(index, |host, now, out| host.ban(now, subject, out));
+    }
+
+    /// Any honest node that is up.
+    pub fn random_honest(&mut self) -> Option<usize> {
+        let honest: Vec<_> = self.honest().map(|(index, _)| index).collect();
+        self.rng.choose(&honest).copied()
+    }
+
+    /// The honest nodes that are up.
+    pub fn honest(&self) -> impl Iterator<Item = (usize, &CoreHost)> {
+        self.world
+            .hosts()
+            .filter(|(index, _)| !self.hostile.contains(index))
+    }
+
+    /// Everything that nodes now up have published.
+    pub fn published(&self) -> BTreeMap<MessageId, Published> {
+        let of = |(by, host): (usize, &CoreHost)| {
+            let messages = host.app.published.clone();
+            messages
+                .into_iter()
+                .map(move |(id, at)| (id, Published { at, by }))
+        };
+        self.world.hosts().flat_map(of).collect()
+    }
+
+    /// How often one of `messages` has not reached one of the honest nodes that `wanted` names.
+    pub fn missed(
+        &self,
+        messages: &BTreeMap<MessageId, Published>,
+        wanted: impl Fn(usize) -> bool,
+    ) -> usize {
+        self.honest()
+            .filter(|(index, _)| wanted(*index))
+            .map(|(index, host)| {
+                let lacks = |(id, from): &(&MessageId, &Published)| {
+                    from.by != index && !host.app.deliveries.contains_key(*id)
+                };
+                messages.iter().filter(lacks).count()
+            })
+            .sum()
+    }
+
+    /// Payload frames that honest nodes got, and messages that were new to them.
+    pub fn copies(&self) -> (u64, u64) {
+        self.honest().fold((0, 0), |(frames, firsts), (_, host)| {
+            (
+                frames + host.app.payload_frames,
+                firsts + host.app.deliveries.len() as u64,
+            )
+        })
+    }
+
+    /// The oracle of every simulation: what must not happen under any fault, in words.
+    pub fn breaches(&self) -> Vec<String> {
+        let mut breaches = Vec::new();
+        for accusation in self.world.false_accusations() {
+            breaches.push(format!(
+                "at {} ms honest {} accused honest {} of {}",
+                accusation.at.as_millis(),
+                accusation.by.short(),
+                accusation.of.short(),
+                accusation.kind
+            ));
+        }
+        for (index, host) in self.honest() {
+            let honest = |id: &&NodeId| {
+                let of = self.world.index_of(id);
+                of.is_some_and(|of| !self.hostile.contains(&of))
+            };
+            for banned in host.app.banned.iter().filter(honest) {
+                breaches.push(format!("node {index} banned honest {}", banned.short()));
+            }
+            breaches.extend(
+                host.app
+                    .breaches
+                    .iter()
+                    .map(|breach| format!("node {index} {breach}")),
+            );
+        }
+        breaches
+    }
+
+    /// Ends a scenario.
+    pub fn outcome(&self, mut figures: Vec<Figure>) -> Outcome {
+        let breaches = self.breaches();
+        let found = Figure::sum("broken promises", breaches.len() as f64, "times");
+        figures.push(found.bar(Bar::Exactly(0.0)));
+        Outcome {
+            figures,
+            breaches,
+            trace: self.world.trace_hash(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use repute_sim::TraceHash;
+
+/// What one run of a scenario came to.
+pub struct Outcome {
+    /// What was measured.
+    pub figures: Vec<Figure>,
+    /// What the oracle found: see [`Network::breaches`](crate::Network::breaches).
+    pub breaches: Vec<String>,
+    /// Equal for equal seeds and sizes.
+    pub trace: TraceHash,
+}
+
+/// One figure of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// What it is.
+    pub what: &'static str,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: &'static str,
+    /// What is asked of it.
+    pub bar: Bar,
+    /// How the figures of several seeds become one.
+    pub over: Over,
+}
+
+/// What is asked of a figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bar {
+    /// Nothing.
+    None,
+    /// Not more than this.
+    AtMost(f64),
+    /// Less than this.
+    Below(f64),
+    /// Not less than this.
+    AtLeast(f64),
+    /// This.
+    Exactly(f64),
+    /// Between the two.
+    Within(f64, f64),
+}
+
+/// How the figures of several seeds become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Added.
+    Sum,
+    /// The mean; the bar holds for it, not for each seed.
+    Mean,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+}
+
+impl Figure {
+    /// A figure that is added up over seeds and that nothing is asked of.
+    pub const fn sum(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self::new(what, value, unit, Over::Sum)
+    }
+
+    /// A figure of which the mean counts.
+    pub const fn mean(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self::new(what, value, unit, Over::Mean)
+    }
+
+    /// A figure of which the largest counts.
+    pub const fn max(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self::new(what, value, unit, Over::Max)
+    }
+
+    /// A figure of which the smallest counts.
+    pub const fn min(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self::new(what, value, unit, Over::Min)
+    }
+
+    const fn new(what: &'static str, value: f64, unit: &'static str, over: Over) -> Self {
+        Self {
+            what,
+            value,
+            unit,
+            bar: Bar::None,
+            over,
+        }
+    }
+
+    /// With a bar.
+    #[must_use]
+    pub const fn bar(mut self, bar: Bar) -> Self {
+        self.bar = bar;
+        self
+    }
+
+    /// Whether the bar is met.
+    pub fn passes(&self) -> bool {
+        let value = self.value;
+        match self.bar {
+            Bar::None => value.is_finite(),
+            Bar::AtMost(bar) => value <= bar,
+            Bar::Below(bar) => value < bar,
+            Bar::AtLeast(bar) => value >= bar,
+            Bar::Exactly(bar) => (value - bar).abs() < f64::EPSILON,
+            Bar::Within(low, high) => (low..=high).contains(&value),
+        }
+    }
+
+    /// The figures of several seeds as one.
+    pub fn merge(figures: &[Self]) -> Option<Self> {
+        let first = *figures.first()?;
+        let values = figures.iter().map(|figure| figure.value);
+        let value = match first.over {
+            Over::Sum => values.sum(),
+            Over::Mean => values.sum::<f64>() / figures.len() as f64,
+            Over::Max => values.fold(f64::NEG_INFINITY, f64::max),
+            Over::Min => values.fold(f64::INFINITY, f64::min),
+        };
+        Some(Self { value, ..first })
+    }
+}
+
+impl Outcome {
+    /// What is wrong with this run, in words: missed bars and what the oracle found.
+    pub fn failures(&self) -> Vec<String> {
+        let missed = self
+            .figures
+            .iter()
+            .filter(|figure| figure.over != Over::Mean && !figure.passes())
+            .map(|figure| {
+                let Figure {
+                    what, value, unit, ..
+                } = figure;
+                format!("{what}: {value} {unit}, and the bar is {:?}", figure.bar)
+            });
+        missed.chain(self.breaches.iter().cloned()).collect()
+    }
+
+    /// The figure of this name.
+    pub fn figure(&self, what: &str) -> Option<f64> {
+        let found = self.figures.iter().find(|figure| figure.what == what);
+        found.map(|figure| figure.value)
+    }
+}
