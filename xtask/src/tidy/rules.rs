@@ -45,6 +45,9 @@ const REFUSED_WORDS: &[(&str, &str)] = &[
     (concat!(">>>>", ">>> "), "resolve the conflict"),
 ];
 
+/// Names that traits of others prescribe.
+const FOREIGN_NAMES: &[&str] = &[concat!("fn ", "get_mut"), concat!("fn ", "get_item(&self")];
+
 fn is_source(file: &&File) -> bool {
     [".rs", ".md", ".toml", ".sql", ".sh"]
         .iter()
@@ -103,8 +106,10 @@ fn words(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for file in tree.files.iter().filter(is_source) {
         for (number, line) in file.text.lines().enumerate() {
-            // The standard library's own name for it.
-            let line = line.replace(concat!("fn ", "get_mut"), "");
+            // Foreign traits' own names for it.
+            let line = FOREIGN_NAMES
+                .iter()
+                .fold(line.to_owned(), |line, name| line.replace(name, ""));
             for (word, remedy) in REFUSED_WORDS.iter().filter(|(word, _)| line.contains(word)) {
                 findings.push(format!("{}:{}: {word:?}: {remedy}", file.path, number + 1));
             }
