@@ -4,7 +4,17 @@ use std::io::IsTerminal;
 
 /// Whether stderr takes colours.
 pub(crate) fn colour_on_stderr() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+    std::io::stderr().is_terminal() && colours_wanted()
+}
+
+/// Whether stdout takes colours.
+pub(crate) fn colour_on_stdout() -> bool {
+    std::io::stdout().is_terminal() && colours_wanted()
+}
+
+/// <https://no-color.org>
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The first characters of an id, for people.

@@ -9,7 +9,10 @@ use std::{
 
 use repute_base::{Address, Fixed};
 use repute_identity::{Identity, NodeId};
-use repute_node::{Event, EventStream, Node, NodeConfig, Subscription};
+use repute_node::{
+    Event, EventStream, Node, NodeConfig, Subscription,
+    trust::{Ban, BanReason},
+};
 use repute_protocol::{MessageId, NetworkId};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
@@ -207,7 +210,7 @@ impl Network {
             }
             let note = match (bans, silent) {
                 (0, 0) => String::new(),
-                (0, closed) => format!("closed by {closed}: stopped answering"),
+                (0, closed) => format!("closed by {closed}: no answer"),
                 (bans, _) => format!("banned by {bans}: {reason}"),
             };
             let trust = mean(liar.id);
@@ -273,7 +276,7 @@ async fn record_events(mut events: EventStream, log: Arc<Mutex<Log>>) {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::Banned(ban) => {
-                let fact = (Instant::now(), ban.reason.to_string());
+                let fact = (Instant::now(), reason_of(&ban));
                 log.banned.entry(ban.subject).or_insert(fact);
             }
             Event::Misbehaved { peer, .. } => *log.accused.entry(peer).or_default() += 1,
@@ -282,6 +285,14 @@ async fn record_events(mut events: EventStream, log: Arc<Mutex<Log>>) {
             }
             _ => {}
         }
+    }
+}
+
+/// Why, in the few words that a line of the picture has room for.
+fn reason_of(ban: &Ban) -> String {
+    match &ban.reason {
+        BanReason::Rule { kind, .. } => kind.to_string(),
+        reason => reason.to_string(),
     }
 }
 

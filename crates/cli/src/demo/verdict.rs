@@ -222,7 +222,7 @@ impl Verdict {
                     liar.banned_by.len()
                 ),
                 None => format!(
-                    "the {} {} was linked to {} and was closed, trusted less, and not banned",
+                    "the {} {} was closed by all {} it had linked to, not banned",
                     liar.kind,
                     short(&liar.id),
                     liar.attacked.len()

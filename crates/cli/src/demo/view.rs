@@ -1,10 +1,13 @@
 //! The live view: redrawn in place on a terminal, nothing but headlines elsewhere.
 
-use std::fmt::Write;
+use std::{fmt::Write as _, io::Write as _};
 
 use repute_identity::NodeId;
 
-use crate::{commands::print, exit::Failure, show::bar};
+use crate::{
+    exit::Failure,
+    show::{bar, colour_on_stdout},
+};
 
 /// The network at one moment.
 pub(super) struct Picture {
@@ -65,27 +68,31 @@ impl Screen {
             let _written = writeln!(out, "\x1b[2K{line}");
         }
         self.drawn = lines.len();
-        print(&out)
+        // Not through a filter of colours: that would eat the moves of the cursor too.
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(out.as_bytes())?;
+        Ok(stdout.flush()?)
     }
 }
 
 fn lines(headline: &str, picture: &Picture) -> Vec<String> {
+    let red = |text: &str| paint("31", text);
     let mut lines = vec![
-        format!("\x1b[1mrepute demo\x1b[0m  {headline}"),
+        format!("{}  {headline}", paint("1", "repute demo")),
         format!("{} messages published", picture.published),
         String::new(),
         format!(
-            "{:<11} {:<7} {:>5} {:>8}  {:<16} WHAT",
-            "NODE", "ROLE", "LINKS", "MESSAGES", "TRUST"
+            "{:<10} {:<6} {:>5} {:>5}  {:<14} WHAT",
+            "NODE", "ROLE", "LINKS", "HEARD", "TRUST"
         ),
     ];
     for row in &picture.rows {
         let trust = row.trust.map_or_else(
-            || format!("{:<16}", "-"),
-            |trust| format!("{} {trust:.3}", bar(trust, 10)),
+            || format!("{:<14}", "-"),
+            |trust| format!("{} {trust:.3}", bar(trust, 8)),
         );
         let plain = format!(
-            "{:<11} {:<7} {:>5} {:>8}  {trust} {}",
+            "{:<10} {:<6} {:>5} {:>5}  {trust} {}",
             row.id.short(),
             row.role,
             row.links,
@@ -96,8 +103,17 @@ fn lines(headline: &str, picture: &Picture) -> Vec<String> {
         lines.push(if row.role == "honest" {
             cut
         } else {
-            format!("\x1b[31m{cut}\x1b[0m")
+            red(&cut)
         });
     }
     lines
+}
+
+/// `text` in this style, unless colours are unwanted.
+fn paint(style: &str, text: &str) -> String {
+    if colour_on_stdout() {
+        format!("\x1b[{style}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }

@@ -58,7 +58,8 @@ struct Shared {
     addresses: Vec<Address>,
     started: Wall,
     asks: mpsc::Sender<Ask>,
-    events: broadcast::Sender<Event>,
+    /// Weak, so that the stream of events ends with the driver.
+    events: broadcast::WeakSender<Event>,
 }
 
 impl Node {
@@ -109,7 +110,7 @@ impl Node {
             addresses: addresses.clone(),
             started: wall(),
             asks: asks_in,
-            events: events.clone(),
+            events: events.downgrade(),
         });
         let mut first = vec![Input::Listening { addresses }];
         first.extend(config.join.into_iter().map(join_input));
@@ -285,9 +286,12 @@ impl Node {
 
     /// Everything the node tells, from now on.
     pub fn events(&self) -> EventStream {
-        EventStream {
-            events: self.shared.events.subscribe(),
-        }
+        let events = match self.shared.events.upgrade() {
+            Some(events) => events.subscribe(),
+            // The node has stopped: a stream that has ended.
+            None => broadcast::channel(1).1,
+        };
+        EventStream { events }
     }
 
     /// What is thought of `subject`.
