@@ -72,8 +72,8 @@ impl From<SettingsError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match error.step {
-            StartStep::Identity | StartStep::Storage | StartStep::Engines => Exit::Config,
-            _ => Exit::Failure,
+            StartStep::Transport | StartStep::Bootstrap | StartStep::Background => Exit::Failure,
+            _ => Exit::Config,
         };
         Self::new(exit, error.to_string())
     }

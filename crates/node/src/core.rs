@@ -177,19 +177,19 @@ impl Core {
         while let Some(output) = self.trust.poll_output() {
             self.route_trust(now, output);
         }
-        self.to_peers(repute_peers::Input::Start);
+        self.tell_peers(repute_peers::Input::Start);
     }
 
     fn tick(&mut self, now: Timestamp) {
         let due = |deadline: Option<Mono>| deadline.is_some_and(|deadline| deadline <= now.mono);
         if due(self.peers.next_deadline()) {
-            self.to_peers(repute_peers::Input::Tick);
+            self.tell_peers(repute_peers::Input::Tick);
         }
         if due(self.gossip.next_deadline()) {
-            self.to_gossip(repute_gossip::Input::Tick);
+            self.tell_gossip(repute_gossip::Input::Tick);
         }
         if due(self.trust.next_deadline()) {
-            self.to_trust(repute_trust::Input::Tick);
+            self.tell_trust(repute_trust::Input::Tick);
         }
     }
 
@@ -220,15 +220,15 @@ impl Core {
         }
     }
 
-    fn to_peers(&mut self, input: repute_peers::Input) {
+    fn tell_peers(&mut self, input: repute_peers::Input) {
         self.inbox.push_back(Step::Peers(input));
     }
 
-    fn to_gossip(&mut self, input: repute_gossip::Input) {
+    fn tell_gossip(&mut self, input: repute_gossip::Input) {
         self.inbox.push_back(Step::Gossip(input));
     }
 
-    fn to_trust(&mut self, input: repute_trust::Input) {
+    fn tell_trust(&mut self, input: repute_trust::Input) {
         self.inbox.push_back(Step::Trust(input));
     }
 

@@ -9,11 +9,11 @@ impl Core {
     pub(super) fn command(&mut self, now: Timestamp, command: Command) {
         match command {
             Command::Join { peer, addresses } => {
-                self.to_peers(repute_peers::Input::Join { peer, addresses });
+                self.tell_peers(repute_peers::Input::Join { peer, addresses });
             }
             Command::Found { peer, addresses } => {
                 self.tell_peers_of(now, peer);
-                self.to_peers(repute_peers::Input::Found { peer, addresses });
+                self.tell_peers(repute_peers::Input::Found { peer, addresses });
             }
             Command::Publish {
                 token,
@@ -22,7 +22,7 @@ impl Core {
                 causal,
                 data,
             } => match BoundedBytes::new(data) {
-                Ok(data) => self.to_gossip(repute_gossip::Input::Publish {
+                Ok(data) => self.tell_gossip(repute_gossip::Input::Publish {
                     topic,
                     kind,
                     data,
@@ -35,10 +35,10 @@ impl Core {
                 }),
             },
             Command::Subscribe { topic, causal } => {
-                self.to_gossip(repute_gossip::Input::Subscribe { topic, causal });
+                self.tell_gossip(repute_gossip::Input::Subscribe { topic, causal });
             }
             Command::Unsubscribe { topic } => {
-                self.to_gossip(repute_gossip::Input::Unsubscribe { topic });
+                self.tell_gossip(repute_gossip::Input::Unsubscribe { topic });
             }
             Command::SendCustom { peer, data } => {
                 let frame = Frame::CustomData(data).encode();
@@ -55,7 +55,7 @@ impl Core {
                 reason,
             } => {
                 self.awaiting = Some(token);
-                self.to_trust(repute_trust::Input::Ban {
+                self.tell_trust(repute_trust::Input::Ban {
                     subject,
                     duration,
                     reason,
@@ -65,22 +65,22 @@ impl Core {
             }
             Command::Unban { token, subject } => {
                 self.awaiting = Some(token);
-                self.to_trust(repute_trust::Input::Unban { subject });
+                self.tell_trust(repute_trust::Input::Unban { subject });
                 self.settle(now);
                 self.finish_without_write();
             }
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
-                self.to_peers(repute_peers::Input::Drop { peer, reason });
+                self.tell_peers(repute_peers::Input::Drop { peer, reason });
             }
         }
     }
 
     pub(super) fn signed(&mut self, now: Timestamp, token: u64, envelope: Verified<Envelope>) {
         if token == OWN_RECORD {
-            self.to_peers(repute_peers::Input::OwnRecord(envelope));
+            self.tell_peers(repute_peers::Input::OwnRecord(envelope));
         } else {
-            self.to_gossip(repute_gossip::Input::Signed { token, envelope });
+            self.tell_gossip(repute_gossip::Input::Signed { token, envelope });
         }
         self.settle(now);
     }

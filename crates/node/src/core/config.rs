@@ -60,6 +60,11 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    /// Which engine refused: `trust`, `peers` or `gossip`.
+    pub const fn engine(&self) -> &'static str {
+        self.engine
+    }
+
     pub(super) fn trust(error: repute_trust::ConfigError) -> Self {
         Self {
             engine: "trust",

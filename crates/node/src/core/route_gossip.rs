@@ -29,10 +29,10 @@ impl Core {
                 self.event(Event::Message { envelope, message });
             }
             Gossip::Want { peer, addresses } => {
-                self.to_peers(repute_peers::Input::Found { peer, addresses });
-                self.to_peers(repute_peers::Input::Wanted { peer });
+                self.tell_peers(repute_peers::Input::Found { peer, addresses });
+                self.tell_peers(repute_peers::Input::Wanted { peer });
             }
-            Gossip::Active { peers } => self.to_peers(repute_peers::Input::Protected { peers }),
+            Gossip::Active { peers } => self.tell_peers(repute_peers::Input::Protected { peers }),
             Gossip::Persist { rows } => {
                 self.persist(vec![Write::Seen(rows)]);
             }
@@ -64,7 +64,7 @@ impl Core {
         fault: Fault,
     ) {
         let context = Context::Network;
-        self.to_trust(repute_trust::Input::Observe {
+        self.tell_trust(repute_trust::Input::Observe {
             subject,
             context,
             evidence,

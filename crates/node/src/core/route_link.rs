@@ -18,7 +18,7 @@ impl Core {
             } => {
                 self.tell_peers_of(now, peer);
                 let link = self.name_link(peer);
-                self.to_peers(repute_peers::Input::LinkUp {
+                self.tell_peers(repute_peers::Input::LinkUp {
                     peer,
                     link,
                     handshake,
@@ -28,38 +28,39 @@ impl Core {
             }
             Input::LinkDown { peer, cause } => {
                 if let Some(link) = self.links.remove(&peer) {
-                    self.to_peers(repute_peers::Input::LinkDown { peer, link, cause });
+                    self.tell_peers(repute_peers::Input::LinkDown { peer, link, cause });
                 }
             }
             Input::DialFailed { peer, cause } => {
-                self.to_peers(repute_peers::Input::DialFailed { peer, cause });
+                self.tell_peers(repute_peers::Input::DialFailed { peer, cause });
             }
             Input::Frame(frame) => self.frame(frame),
             Input::Violation { peer, kind } => self.misbehaved(peer, kind),
             Input::Drained { peer, bytes } => {
-                self.to_gossip(repute_gossip::Input::LinkQueue { peer, bytes });
+                self.tell_gossip(repute_gossip::Input::LinkQueue { peer, bytes });
             }
             Input::Verified { from, envelope } => match envelope.kind() {
                 EnvelopeKind::AddressRecord => {
-                    self.to_peers(repute_peers::Input::RecordVerified(envelope));
+                    self.tell_peers(repute_peers::Input::RecordVerified(envelope));
                 }
-                _ => self.to_gossip(repute_gossip::Input::Verified { from, envelope }),
+                _ => self.tell_gossip(repute_gossip::Input::Verified { from, envelope }),
             },
             Input::Forged { from, envelope } => match envelope.kind() {
                 EnvelopeKind::AddressRecord => {
-                    self.to_peers(repute_peers::Input::RecordForged { from });
+                    self.tell_peers(repute_peers::Input::RecordForged { from });
                 }
-                _ => self.to_gossip(repute_gossip::Input::Forged { from, envelope }),
+                _ => self.tell_gossip(repute_gossip::Input::Forged { from, envelope }),
             },
             Input::Listening { addresses } => {
-                self.to_peers(repute_peers::Input::Listening { addresses });
+                self.tell_peers(repute_peers::Input::Listening { addresses });
             }
-            Input::Unchecked { from, envelope } => {
-                if envelope.kind() != EnvelopeKind::AddressRecord {
-                    self.to_gossip(repute_gossip::Input::Unchecked { from, envelope });
-                }
+            // Peers forget a record that is never answered for.
+            Input::Unchecked { from, envelope }
+                if envelope.kind() != EnvelopeKind::AddressRecord =>
+            {
+                self.tell_gossip(repute_gossip::Input::Unchecked { from, envelope });
             }
-            Input::Shutdown => self.to_peers(repute_peers::Input::Shutdown),
+            Input::Shutdown => self.tell_peers(repute_peers::Input::Shutdown),
             _ => {}
         }
     }
@@ -76,15 +77,15 @@ impl Core {
         let peer = frame.peer();
         match frame.value() {
             Frame::Broadcast(_) | Frame::Gossip(_) => {
-                self.to_peers(repute_peers::Input::Heard { peer });
-                self.to_gossip(repute_gossip::Input::Frame(frame));
+                self.tell_peers(repute_peers::Input::Heard { peer });
+                self.tell_gossip(repute_gossip::Input::Frame(frame));
             }
             Frame::CustomData(_) => {
-                self.to_peers(repute_peers::Input::Heard { peer });
+                self.tell_peers(repute_peers::Input::Heard { peer });
                 self.custom(frame);
             }
             Frame::TrustedPeersRequest(_) => {
-                self.to_peers(repute_peers::Input::Heard { peer });
+                self.tell_peers(repute_peers::Input::Heard { peer });
                 // Nobody's scores are given away: without a recommendation of one's own to
                 // publish, the honest answer is an empty one.
                 let answer = Frame::TrustedPeersResponse(TrustedPeersResponse::default()).encode();
@@ -94,7 +95,7 @@ impl Core {
                     priority: Priority::Control,
                 });
             }
-            _ => self.to_peers(repute_peers::Input::Frame(frame)),
+            _ => self.tell_peers(repute_peers::Input::Frame(frame)),
         }
     }
 
@@ -108,6 +109,6 @@ impl Core {
     /// The peers engine must know a standing before it judges a link.
     pub(super) fn tell_peers_of(&mut self, now: Timestamp, peer: NodeId) {
         let standing = self.trust.standing(peer, now.wall);
-        self.to_peers(standing_input(peer, &standing));
+        self.tell_peers(standing_input(peer, &standing));
     }
 }

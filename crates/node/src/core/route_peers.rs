@@ -25,24 +25,22 @@ impl Core {
                     priority: Priority::Control,
                 });
             }
+            // A link that a newer one replaced is gone already.
             Peers::Close {
                 peer,
                 link,
                 disconnect,
-            } => {
-                // A link that a newer one replaced is gone already.
-                if self.links.get(&peer) == Some(&link) {
-                    self.output(Output::Close { peer, disconnect });
-                }
+            } if self.links.get(&peer) == Some(&link) => {
+                self.output(Output::Close { peer, disconnect });
             }
             Peers::PeerUp {
                 peer, addresses, ..
             } => {
-                self.to_gossip(repute_gossip::Input::PeerUp { peer, addresses });
+                self.tell_gossip(repute_gossip::Input::PeerUp { peer, addresses });
                 self.tell_gossip_of(now, peer);
                 self.event(Event::Connected { peer });
             }
-            Peers::PeerDown { peer } => self.to_gossip(repute_gossip::Input::PeerDown { peer }),
+            Peers::PeerDown { peer } => self.tell_gossip(repute_gossip::Input::PeerDown { peer }),
             Peers::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
             Peers::SignRecord(record) => {
                 let payload = Payload::AddressRecord(record);
@@ -85,7 +83,7 @@ impl Core {
     pub(super) fn tell_gossip_of(&mut self, now: Timestamp, peer: NodeId) {
         let standing = self.trust.standing(peer, now.wall);
         let distrusted = standing.level == Level::Distrusted;
-        self.to_gossip(repute_gossip::Input::Trust {
+        self.tell_gossip(repute_gossip::Input::Trust {
             peer,
             trust: standing.trust,
             distrusted,

@@ -26,9 +26,9 @@ impl Core {
                 self.acknowledge_with(id);
             }
             Trust::Standing { subject, standing } => {
-                self.to_peers(standing_input(subject, &standing));
+                self.tell_peers(standing_input(subject, &standing));
                 let distrusted = standing.level == Level::Distrusted;
-                self.to_gossip(repute_gossip::Input::Trust {
+                self.tell_gossip(repute_gossip::Input::Trust {
                     peer: subject,
                     trust: standing.trust,
                     distrusted,

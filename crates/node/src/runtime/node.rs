@@ -83,7 +83,7 @@ impl Node {
             config.trust_model,
             start::rng(config.seed)?,
         )
-        .map_err(StartError::at(StartStep::Engines))?;
+        .map_err(|error| StartError::at(StartStep::of_engine(error.engine()))(error))?;
 
         let mut transport = repute_transport::Config::new(config.listen);
         transport.probe = config.link_probe;

@@ -9,43 +9,54 @@ use repute_storage::{SqliteStore, Store, Write as Row};
 use super::{DataDir, IdentitySource, clock::wall, rows};
 use crate::Snapshot;
 
-/// Where in its start a node is.
+/// Where in its start a node is, in the order of the source design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StartStep {
     /// Load or make the identity.
     Identity,
     /// Open the store.
     Storage,
-    /// Fold the ledger, fill the address book.
-    Engines,
+    /// Fold the ledger.
+    Trust,
+    /// Fill the address book.
+    Peers,
+    /// Take back what was seen.
+    Gossip,
     /// Bind the socket.
     Transport,
-    /// Dial the network.
+    /// Dial the anchors and those to join through.
     Bootstrap,
+    /// Begin to probe, discover and clean up.
+    Background,
 }
 
 impl StartStep {
-    const fn number(self) -> u8 {
-        match self {
-            Self::Identity => 1,
-            Self::Storage => 2,
-            Self::Engines => 3,
-            Self::Transport => 4,
-            Self::Bootstrap => 5,
-        }
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Identity, "identity"),
+        (Self::Storage, "storage"),
+        (Self::Trust, "trust"),
+        (Self::Peers, "peers"),
+        (Self::Gossip, "gossip"),
+        (Self::Transport, "transport"),
+        (Self::Bootstrap, "bootstrap"),
+        (Self::Background, "background"),
+    ];
+
+    /// The step in which this engine starts.
+    pub(crate) fn of_engine(name: &str) -> Self {
+        let step = Self::ALL.iter().find(|(_, known)| *known == name);
+        step.map_or(Self::Trust, |(step, _)| *step)
     }
 }
 
 impl fmt::Display for StartStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Identity => "identity",
-            Self::Storage => "storage",
-            Self::Engines => "engines",
-            Self::Transport => "transport",
-            Self::Bootstrap => "bootstrap",
-        };
-        write!(f, "step {} of 5, {name}", self.number())
+        let place = Self::ALL
+            .iter()
+            .position(|(step, _)| step == self)
+            .unwrap_or_default();
+        let name = Self::ALL.get(place).map_or("start", |(_, name)| name);
+        write!(f, "step {} of {}, {name}", place + 1, Self::ALL.len())
     }
 }
 
@@ -123,7 +134,7 @@ pub(crate) fn snapshot(store: &dyn Store) -> Result<Snapshot, StartError> {
             snapshot.start = next_start(store, now)?;
             Ok(snapshot)
         })
-        .map_err(StartError::at(StartStep::Engines))
+        .map_err(StartError::at(StartStep::Trust))
 }
 
 /// The name under which the last start is kept.
@@ -154,7 +165,7 @@ pub(crate) fn rng(seed: Option<u64>) -> Result<Rng, StartError> {
         return Ok(Rng::from_u64(seed));
     }
     Ok(Rng::from_seed(
-        entropy().map_err(StartError::at(StartStep::Engines))?,
+        entropy().map_err(StartError::at(StartStep::Trust))?,
     ))
 }
 
