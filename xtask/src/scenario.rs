@@ -5,6 +5,18 @@ use clap::Args as ClapArgs;
 
 use crate::report::{Count, Report, Row};
 
+mod binary;
+mod bootstrap;
+mod ear;
+mod exclusive;
+mod member;
+mod partition;
+mod relay;
+mod restart;
+mod stage;
+mod tale;
+mod talk;
+
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// `list`, `all`, or the name of one.
@@ -21,7 +33,12 @@ pub(crate) struct Scenario {
     pub(crate) run: fn() -> Result<Vec<Row>>,
 }
 
-const SCENARIOS: &[Scenario] = &[];
+const SCENARIOS: &[Scenario] = &[
+    bootstrap::SCENARIO,
+    restart::SCENARIO,
+    partition::SCENARIO,
+    exclusive::SCENARIO,
+];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.name == "list" {

@@ -1,0 +1,97 @@
+//! Two halves of a network lose each other and meet again, under loss, duplicates and reordering.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{
+    Row, Scenario,
+    member::{Member, at_peace, fully_linked},
+    relay::{Relay, Weather},
+    stage::{Stage, until},
+    tale::Tale,
+    talk::Talk,
+};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "partition",
+    about: "two halves are cut apart and heal, through a relay that loses, doubles and reorders",
+    run: || Stage::play(story),
+};
+
+const NODES: usize = 6;
+const SEED: u64 = 1;
+const WEATHER: Weather = Weather {
+    loss_percent: 5,
+    duplicate_percent: 5,
+    delay_ms_min: 1,
+    delay_ms_max: 30,
+};
+const LINKED: Duration = Duration::from_secs(60);
+const HEARD: Duration = Duration::from_secs(30);
+/// A peer that is cut off is suspected, then closed.
+const NOTICED: Duration = Duration::from_secs(90);
+/// What R07 gives the healing.
+const HEALED: Duration = Duration::from_secs(60);
+
+/// The half that a node is in while the network is cut.
+fn half(place: usize) -> u8 {
+    u8::from(place % 2 == 1)
+}
+
+fn story(stage: &Stage) -> Result<Vec<Row>> {
+    let mut tale = Tale::of("partition");
+    let relay = Relay::new(NODES, WEATHER, SEED)?;
+    let mut members: Vec<Member> = Vec::new();
+    for place in 0..NODES {
+        let (listen, announce) = relay.addresses(place)?;
+        let (listen, announce) = (listen.to_string(), announce.to_string());
+        let flags = [
+            "--listen",
+            &listen,
+            "--announce",
+            &announce,
+            "--set",
+            "peers.discovery_interval_s=2",
+            "--set",
+            "gossip.anti_entropy_s=2",
+        ];
+        let mut member = stage.member(&format!("n{place}")).with_flags(&flags);
+        let first = members.first().map(|first| first.ticket().to_owned());
+        member.start(first.as_deref())?;
+        members.push(member);
+    }
+    tale.takes("all linked to all", fully_linked(&members, LINKED)?, LINKED);
+    let mut talk = Talk::among(&members)?;
+    talk.round("whole", &members, 3)?;
+    talk.settle(&mut tale, "whole", HEARD)?;
+
+    relay.divide(half);
+    let ((), noticed_s) = until("no link crosses the cut", NOTICED, || apart(&members))?;
+    tale.takes("no link crosses the cut", noticed_s, NOTICED);
+    talk.round("cut", &members, 3)?;
+
+    relay.divide(|_| 0);
+    talk.settle(&mut tale, "healed", HEALED)?;
+    talk.round("after", &members, 3)?;
+    talk.settle(&mut tale, "after", HEARD)?;
+    at_peace(&mut tale, &members)?;
+    let carried = relay.carried();
+    tale.notes("packets carried", carried.carried as f64, "");
+    tale.notes("packets lost", carried.lost as f64, "");
+    tale.notes("packets cut", carried.cut as f64, "");
+    Ok(tale.end())
+}
+
+fn apart(members: &[Member]) -> Result<Option<()>> {
+    for (place, member) in members.iter().enumerate() {
+        let linked = member.linked()?;
+        let crosses = |(other, peer): (usize, &Member)| {
+            half(other) != half(place) && linked.iter().any(|id| id == peer.id())
+        };
+        if members.iter().enumerate().any(crosses) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(()))
+}
