@@ -40,10 +40,15 @@ impl Peers {
         }
         let replaces = match self.admissible(peer, &remote, inbound) {
             Ok(replaces) => replaces,
-            Err(reason) => return self.refuse(peer, id, reason, inbound),
+            Err(reason) => {
+                self.show_elsewhere(peer, remote, inbound, reason);
+                return self.refuse(peer, id, reason, inbound);
+            }
         };
         if matches!(self.learn(peer, &[], 0), Entered::NoRoom) {
-            return self.refuse(peer, id, DisconnectReason::Full, inbound);
+            let reason = DisconnectReason::Full;
+            self.show_elsewhere(peer, remote, inbound, reason);
+            return self.refuse(peer, id, reason, inbound);
         }
         self.met(peer, handshake, remote, inbound);
         if feeler && !replaces && !self.is_short() {
@@ -228,6 +233,26 @@ impl Peers {
             disconnect,
         });
         self.event(Event::Refused { peer, reason });
+    }
+
+    /// Whoever comes while there is no room learns of others before it is turned away: else a
+    /// network could not grow beyond the slots of the peer that newcomers know.
+    fn show_elsewhere(
+        &mut self,
+        peer: NodeId,
+        remote: Address,
+        inbound: bool,
+        reason: DisconnectReason,
+    ) {
+        let lacks_room = matches!(reason, DisconnectReason::Full | DisconnectReason::Diversity);
+        if inbound && lacks_room {
+            let peers = self.hints(peer, &remote);
+            let ack = HandshakeAck {
+                observed: remote,
+                peers,
+            };
+            self.send(peer, Frame::HandshakeAck(ack));
+        }
     }
 
     /// A feeler found the peer where it was said to be: that was all it was for.

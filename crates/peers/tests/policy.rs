@@ -352,6 +352,45 @@ fn half_open_links_are_bounded_and_expire() {
 }
 
 #[test]
+fn whoever_finds_no_room_learns_of_others_before_it_is_turned_away() {
+    let config = Config {
+        min_peers: 1,
+        max_peers: 8,
+        outbound_slots: 6,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(config);
+    bench.connect(1, true);
+    bench.connect(2, true);
+    let outputs = bench.up(3, true);
+    assert_eq!(closed(&outputs), [(id(3), DisconnectReason::Full)]);
+    let [
+        Output::Send {
+            peer,
+            frame: Frame::HandshakeAck(ack),
+        },
+        Output::Close { .. },
+        ..,
+    ] = &outputs[..]
+    else {
+        panic!("no list before the goodbye: {outputs:?}");
+    };
+    let mut shown: Vec<NodeId> = ack.peers.iter().map(|hint| hint.id).collect();
+    shown.sort_unstable();
+    let mut others = vec![id(1), id(2)];
+    others.sort_unstable();
+    assert_eq!((*peer, shown), (id(3), others));
+    bench.stand(4, Fixed::ZERO, false, false);
+    let outputs = bench.up(4, true);
+    assert!(
+        !outputs
+            .iter()
+            .any(|output| matches!(output, Output::Send { .. })),
+        "the banned learn nothing"
+    );
+}
+
+#[test]
 fn newcomers_displace_newcomers_and_never_the_useful_or_the_protected() {
     let config = Config {
         min_peers: 1,
