@@ -1,4 +1,7 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::OnceLock,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use repute_base::{Mono, Timestamp, Wall};
 use tokio::time::Instant;
@@ -34,10 +37,21 @@ impl Clock {
     }
 }
 
+/// What sets the wall clock of a process wrong by so many seconds, for tests of what a wrong clock
+/// does to a network. Not part of the configuration.
+const TEST_OFFSET: &str = "REPUTE_TEST_CLOCK_OFFSET_S";
+
 /// The wall clock; zero if it stands before 1970.
 pub(crate) fn wall() -> Wall {
+    static OFFSET_MS: OnceLock<i64> = OnceLock::new();
+    let offset_ms = *OFFSET_MS.get_or_init(|| {
+        let seconds = std::env::var(TEST_OFFSET).ok();
+        let seconds: i64 = seconds.and_then(|text| text.parse().ok()).unwrap_or(0);
+        seconds.saturating_mul(1_000)
+    });
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    Wall::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+    Wall::from_millis(ms.saturating_add_signed(offset_ms))
 }

@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::{
     NodeConfig, PeerStatus, StartError, StartStep, Status,
     clock::{Clock, wall},
-    driver::{self, Ask, COMMAND_QUEUE, DurableCommand, Parts, PublishCommand, View},
+    driver::{self, Ask, COMMAND_QUEUE, DurableCommand, PUBLISH_QUEUE, Parts, Publish, View},
     rows, start,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
@@ -58,6 +58,7 @@ struct Shared {
     addresses: Vec<Address>,
     started: Wall,
     asks: mpsc::Sender<Ask>,
+    publishes: mpsc::Sender<Publish>,
     /// Weak, so that the stream of events ends with the driver.
     events: broadcast::WeakSender<Event>,
 }
@@ -103,6 +104,7 @@ impl Node {
         endpoint.set_listen_addresses(addresses.clone());
 
         let (asks_in, asks) = mpsc::channel(COMMAND_QUEUE);
+        let (publishes_in, publishes) = mpsc::channel(PUBLISH_QUEUE);
         let (events, _) = broadcast::channel(EVENT_QUEUE);
         let shared = Arc::new(Shared {
             id: identity.id(),
@@ -110,11 +112,13 @@ impl Node {
             addresses: addresses.clone(),
             started: wall(),
             asks: asks_in,
+            publishes: publishes_in,
             events: events.downgrade(),
         });
         let mut first = vec![Input::Listening { addresses }];
         first.extend(config.join.into_iter().map(join_input));
         first.push(Input::Start);
+        let secret = start::entropy().map_err(StartError::at(StartStep::Background))?;
         let clock = Clock::new();
         let parts = Parts {
             core,
@@ -124,6 +128,8 @@ impl Node {
             links,
             store,
             asks,
+            publishes,
+            secret,
             events,
             retention,
         };
@@ -232,13 +238,15 @@ impl Node {
     ) -> Result<MessageId, NodeError> {
         let topic = Topic::new(topic)?;
         let (answer, published) = oneshot::channel();
-        let command = PublishCommand {
+        let publish = Publish {
             topic,
             kind,
             causal,
             data,
+            answer,
         };
-        self.ask(Ask::Publish { command, answer }).await?;
+        let sent = self.shared.publishes.send(publish).await;
+        sent.map_err(|_| NodeError::Stopped)?;
         published.await.map_err(|_| NodeError::Stopped)?
     }
 

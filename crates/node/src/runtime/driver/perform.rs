@@ -1,6 +1,6 @@
 //! What the driver does with each input and output.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 use repute_protocol::{Disconnect, DisconnectReason};
 use repute_storage::{Prune, StoreError, Write as Row};
@@ -9,7 +9,7 @@ use repute_transport::{
     Priority as TransportPriority,
 };
 
-use super::{Ask, Driver, DurableCommand, Fate, PublishAnswer, PublishCommand, Verdicts, View};
+use super::{Ask, Driver, DurableCommand, Fate, Inspection, Publish, Verdicts, View};
 use crate::{
     Command, Event, Input, Output, Priority,
     peers::{DialFailure, LinkDown},
@@ -219,17 +219,11 @@ impl Driver {
         }
     }
 
-    pub(super) fn ask(&mut self, ask: Ask) {
+    /// Does what the handle asks; breaks once the node has stopped.
+    pub(super) async fn ask(&mut self, ask: Option<Ask>) -> ControlFlow<()> {
         match ask {
-            Ask::Command(command) => self.feed(Input::Command(command)),
-            Ask::Publish { command, answer } => {
-                if self.core.is_publish_ready() {
-                    self.publish(command, answer);
-                } else {
-                    self.waiting = Some((command, answer));
-                }
-            }
-            Ask::Durable { command, answer } => {
+            Some(Ask::Command(command)) => self.feed(Input::Command(command)),
+            Some(Ask::Durable { command, answer }) => {
                 let token = self.token();
                 self.durables.insert(token, answer);
                 self.feed(Input::Command(match command {
@@ -246,45 +240,55 @@ impl Driver {
                     DurableCommand::Unban(subject) => Command::Unban { token, subject },
                 }));
             }
-            Ask::Subscribe {
+            Some(Ask::Subscribe {
                 topic,
                 causal,
                 queue,
                 answer,
-            } => {
+            }) => {
                 self.handlers.subscribe(topic.clone(), queue);
                 self.feed(Input::Command(Command::Subscribe { topic, causal }));
                 let _gone = answer.send(());
             }
-            Ask::OnKind(kind, handler) => self.handlers.on_kind(kind, handler),
-            Ask::OnCustom(kind, handler) => self.handlers.on_custom(kind, handler),
-            Ask::Inspect(look) => {
-                let mut counters = self.counters;
-                counters.lost_deliveries = self.handlers.lost();
-                look(&View {
-                    core: &self.core,
-                    endpoint: &self.endpoint,
-                    store: &self.store,
-                    now: self.clock.now(),
-                    counters,
-                });
-            }
-            // Handled by the loop, which must end.
-            Ask::Shutdown(answer) => {
+            Some(Ask::OnKind(kind, handler)) => self.handlers.on_kind(kind, handler),
+            Some(Ask::OnCustom(kind, handler)) => self.handlers.on_custom(kind, handler),
+            Some(Ask::Inspect(look)) => self.inspect(look),
+            Some(Ask::Shutdown(answer)) => {
+                self.shutdown().await;
                 let _gone = answer.send(());
+                return ControlFlow::Break(());
+            }
+            // The last handle is gone.
+            None => {
+                self.shutdown().await;
+                return ControlFlow::Break(());
             }
         }
+        ControlFlow::Continue(())
     }
 
-    fn publish(&mut self, command: PublishCommand, answer: PublishAnswer) {
+    fn inspect(&self, look: Inspection) {
+        let mut counters = self.counters;
+        counters.lost_deliveries = self.handlers.lost();
+        look(&View {
+            core: &self.core,
+            endpoint: &self.endpoint,
+            store: &self.store,
+            now: self.clock.now(),
+            counters,
+        });
+    }
+
+    pub(super) fn publish(&mut self, publish: Publish) {
         let token = self.token();
-        self.publishes.insert(token, answer);
-        let PublishCommand {
+        let Publish {
             topic,
             kind,
             causal,
             data,
-        } = command;
+            answer,
+        } = publish;
+        self.publishes.insert(token, answer);
         self.feed(Input::Command(Command::Publish {
             token,
             topic,
@@ -294,12 +298,15 @@ impl Driver {
         }));
     }
 
-    /// Back-pressure: a publish waits here until the engine takes it.
-    pub(super) fn retry_publish(&mut self) {
-        if self.core.is_publish_ready()
-            && let Some((command, answer)) = self.waiting.take()
+    /// Hands the timer input over if its time has come.
+    pub(super) fn tick_if_due(&mut self) {
+        let now = self.clock.now();
+        if self
+            .core
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now.mono)
         {
-            self.publish(command, answer);
+            self.feed(Input::Tick);
         }
     }
 
