@@ -1,9 +1,20 @@
 //! Measurements, as ratios inside one run wherever a bar is set.
 
-use anyhow::{Result, bail};
+mod cost;
+mod disk;
+mod gossip;
+mod load;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
-use crate::report::Report;
+use crate::{
+    process::{cargo, root},
+    report::Report,
+};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -12,16 +23,46 @@ pub(crate) struct Args {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    plan: Plan,
+}
+
+/// How much to measure, and where.
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct Plan {
+    /// Nodes of a network.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(2..=256))]
+    nodes: u16,
+    /// A tenth of the messages and a quarter of the time: for a look, not for a record.
+    #[arg(long)]
+    quick: bool,
+    /// Only these phases of a network.
+    #[arg(long, value_delimiter = ',')]
+    phases: Vec<String>,
+    /// Where the stores are put while measuring; must be on a disk, not in memory.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 /// One measurement.
 pub(crate) struct Bench {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) run: fn() -> Result<Report>,
+    pub(crate) run: fn(&Plan) -> Result<Report>,
 }
 
-const BENCHES: &[Bench] = &[];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "gossip",
+        about: "real nodes over loopback QUIC: rates, cost, latency, memory",
+        run: gossip::run,
+    },
+    Bench {
+        name: "store",
+        about: "durable appends a second, and reopening a large ledger",
+        run: store::run,
+    },
+];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     if args.name == "list" {
@@ -36,5 +77,46 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             args.name
         );
     };
-    (bench.run)()?.finish(args.json)
+    if cfg!(debug_assertions) {
+        return in_release(args);
+    }
+    (bench.run)(&args.plan)?.finish(args.json)
+}
+
+/// Figures of an unoptimised build mean nothing, so the same task runs again from a release build.
+fn in_release(args: &Args) -> Result<bool> {
+    let mut command = cargo();
+    command.args(["run", "--release", "--quiet", "-p", "xtask", "--"]);
+    command.args(["bench", &args.name]);
+    command.args(["--nodes", &args.plan.nodes.to_string()]);
+    if args.json {
+        command.arg("--json");
+    }
+    if args.plan.quick {
+        command.arg("--quick");
+    }
+    if !args.plan.phases.is_empty() {
+        command.args(["--phases", &args.plan.phases.join(",")]);
+    }
+    if let Some(dir) = &args.plan.dir {
+        command.arg("--dir").arg(std::path::absolute(dir)?);
+    }
+    eprintln!("building for release …");
+    let status = command.status().context("could not start cargo")?;
+    Ok(status.success())
+}
+
+impl Plan {
+    /// A fresh folder for stores, removed with the handle; refused where nothing is durable.
+    fn stores(&self) -> Result<disk::Folder> {
+        let target = || {
+            let given = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+            root().join(given.as_deref().unwrap_or(Path::new("target")))
+        };
+        disk::Folder::new(&self.dir.clone().unwrap_or_else(target))
+    }
+
+    fn wants(&self, phase: &str) -> bool {
+        self.phases.is_empty() || self.phases.iter().any(|wanted| wanted == phase)
+    }
 }
