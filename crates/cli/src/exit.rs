@@ -51,8 +51,9 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match &error {
             ClientError::NotRunning { .. } => Exit::NotRunning,
+            ClientError::TooLong { .. } => Exit::Usage,
             ClientError::Problem(problem) => match problem.status {
-                400 => Exit::Usage,
+                400 | 413 => Exit::Usage,
                 404 => Exit::NotFound,
                 409 => Exit::Refused,
                 _ => Exit::Failure,

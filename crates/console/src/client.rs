@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
+use crate::routes::BODY_MAX;
 use crate::{
     BanRequest, Bans, Done, EventView, ExplainView, JoinRequest, MessageView, PeerView, Peers,
     Problem, PublishRequest, Published, StatusView, TicketView,
@@ -43,6 +44,12 @@ pub enum ClientError {
     /// The node said no.
     #[error("{}", .0.title)]
     Problem(Problem),
+    /// The request is longer than the node reads; nothing was sent.
+    #[error("the request has {len} bytes and at most {BODY_MAX} are read: share more as a file")]
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
     /// What came back is no answer of this API.
     #[error("the node gave an answer that this version does not understand: {0}")]
     Answer(String),
@@ -180,6 +187,9 @@ impl Client {
 
     async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         let body = serde_json::to_vec(body).map_err(|error| self.io(error.into()))?;
+        if body.len() > BODY_MAX {
+            return Err(ClientError::TooLong { len: body.len() });
+        }
         self.call(Method::POST, path, body.into()).await
     }
 

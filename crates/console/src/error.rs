@@ -28,9 +28,15 @@ pub enum ControlError {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// The endpoint exists, but does not do this.
+    #[error("{0}")]
+    NoSuchMethod(String),
     /// The node refused, by its own rules.
     #[error("{0}")]
     Refused(String),
+    /// The request is longer than any that makes sense; it was not read.
+    #[error("{0}")]
+    TooLarge(String),
     /// Done, but a restart would forget it.
     #[error("{0}")]
     NotDurable(String),
@@ -45,7 +51,9 @@ impl ControlError {
         match self {
             Self::BadRequest(_) => (400, "bad-request"),
             Self::NotFound(_) => (404, "not-found"),
+            Self::NoSuchMethod(_) => (405, "no-such-method"),
             Self::Refused(_) => (409, "refused"),
+            Self::TooLarge(_) => (413, "too-large"),
             Self::NotDurable(_) => (507, "not-durable"),
             Self::Unavailable(_) => (503, "unavailable"),
         }

@@ -3,8 +3,11 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Path, Query, State, rejection::JsonRejection},
-    http::{StatusCode, header},
+    extract::{
+        DefaultBodyLimit, Path, Query, State,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
+    http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -40,6 +43,9 @@ pub fn router<C: Control>(control: C) -> Router {
         .route("/health/live", get(|| async { StatusCode::OK }))
         .route("/health/ready", get(ready::<C>))
         .fallback(|| async { ControlError::NotFound("no such endpoint; see /v1/status".into()) })
+        .method_not_allowed_fallback(|method: Method| async move {
+            ControlError::NoSuchMethod(format!("this endpoint does not take {method}"))
+        })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(control)
 }
@@ -57,7 +63,11 @@ struct Page {
     limit: Option<usize>,
 }
 
-async fn peers<C: Control>(State(control): State<C>, Query(page): Query<Page>) -> Answer<Peers> {
+async fn peers<C: Control>(
+    State(control): State<C>,
+    page: Result<Query<Page>, QueryRejection>,
+) -> Answer<Peers> {
+    let page = query(page)?;
     let peers = control.peers().await?;
     let limit = page.limit.unwrap_or(PAGE).min(PAGE_MAX);
     let total = peers.len();
@@ -67,15 +77,14 @@ async fn peers<C: Control>(State(control): State<C>, Query(page): Query<Page>) -
     }))
 }
 
-async fn peer<C: Control>(State(control): State<C>, Path(id): Path<String>) -> Answer<PeerView> {
-    control.peer(id).await.map(Json)
+type Id = Result<Path<String>, PathRejection>;
+
+async fn peer<C: Control>(State(control): State<C>, id: Id) -> Answer<PeerView> {
+    control.peer(segment(id)?).await.map(Json)
 }
 
-async fn explain<C: Control>(
-    State(control): State<C>,
-    Path(id): Path<String>,
-) -> Answer<ExplainView> {
-    control.explain(id).await.map(Json)
+async fn explain<C: Control>(State(control): State<C>, id: Id) -> Answer<ExplainView> {
+    control.explain(segment(id)?).await.map(Json)
 }
 
 async fn bans<C: Control>(State(control): State<C>) -> Answer<Bans> {
@@ -85,7 +94,25 @@ async fn bans<C: Control>(State(control): State<C>) -> Answer<Bans> {
 }
 
 fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ControlError> {
-    json.map(|Json(value)| value)
+    json.map(|Json(value)| value).map_err(|error| {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return ControlError::TooLarge(format!(
+                "a request has at most {} KiB and a message 64 KiB: share more as a file",
+                BODY_MAX / 1024
+            ));
+        }
+        ControlError::BadRequest(error.body_text())
+    })
+}
+
+fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ControlError> {
+    query
+        .map(|Query(value)| value)
+        .map_err(|error| ControlError::BadRequest(error.body_text()))
+}
+
+fn segment(id: Id) -> Result<String, ControlError> {
+    id.map(|Path(id)| id)
         .map_err(|error| ControlError::BadRequest(error.body_text()))
 }
 
@@ -99,8 +126,8 @@ async fn ban<C: Control>(
     Ok(Json(Done { done: true }))
 }
 
-async fn unban<C: Control>(State(control): State<C>, Path(id): Path<String>) -> Answer<Done> {
-    control.unban(id).await?;
+async fn unban<C: Control>(State(control): State<C>, id: Id) -> Answer<Done> {
+    control.unban(segment(id)?).await?;
     Ok(Json(Done { done: true }))
 }
 
@@ -134,9 +161,9 @@ struct Topic {
 
 async fn subscribe<C: Control>(
     State(control): State<C>,
-    Query(query): Query<Topic>,
+    topic: Result<Query<Topic>, QueryRejection>,
 ) -> Result<Response, ControlError> {
-    Ok(json_lines(control.subscribe(query.topic).await?))
+    Ok(json_lines(control.subscribe(query(topic)?.topic).await?))
 }
 
 async fn events<C: Control>(State(control): State<C>) -> Response {

@@ -62,8 +62,13 @@ impl Server {
             if !found.file_type().is_socket() {
                 return Err(ServerError::Occupied { path: path.into() });
             }
-            if UnixStream::connect(path).await.is_ok() {
-                return Err(ServerError::InUse { path: path.into() });
+            match UnixStream::connect(path).await {
+                // Nobody listens: a killed node left it behind.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                // Gone since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // A crowded backlog is somebody, too.
+                Ok(_) | Err(_) => return Err(ServerError::InUse { path: path.into() }),
             }
         }
         let listener = open(path).map_err(|source| ServerError::Io {

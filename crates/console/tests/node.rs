@@ -1,0 +1,169 @@
+//! The API in front of a real node.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
+
+use repute_base::{BoundedVec, Wall};
+use repute_console::{
+    BanRequest, Client, ClientError, JoinRequest, Problem, PublishRequest, Server,
+};
+use repute_identity::{Identity, NodeId, Ticket};
+use repute_node::{Node, NodeConfig};
+use tempfile::TempDir;
+
+struct Running {
+    node: Node,
+    client: Client,
+    _dir: TempDir,
+}
+
+async fn run() -> Running {
+    let dir = tempfile::tempdir().unwrap();
+    let config = NodeConfig::in_dir(dir.path()).listen(([127, 0, 0, 1], 0).into());
+    let node = Node::start(config).await.unwrap();
+    let server = Server::bind(&dir.path().join("control.sock"))
+        .await
+        .unwrap();
+    let client = Client::connect(server.path());
+    tokio::spawn(server.serve(node.clone()));
+    Running {
+        node,
+        client,
+        _dir: dir,
+    }
+}
+
+#[track_caller]
+fn problem<T: std::fmt::Debug>(answer: Result<T, ClientError>, status: u16) -> Problem {
+    match answer {
+        Err(ClientError::Problem(problem)) if problem.status == status => problem,
+        other => panic!("expected status {status}, got {other:?}"),
+    }
+}
+
+fn stranger() -> NodeId {
+    NodeId::from_bytes([7; 32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_node_answers_what_its_own_api_says() {
+    let running = run().await;
+    let status = running.client.status().await.unwrap();
+    assert_eq!(status.id, running.node.id().to_string());
+    assert_eq!((status.panics, status.failed_writes), (0, 0));
+    let ticket: Ticket = running
+        .client
+        .ticket()
+        .await
+        .unwrap()
+        .ticket
+        .parse()
+        .unwrap();
+    assert_eq!(ticket.node_id(), running.node.id());
+    let why = running
+        .client
+        .explain(&stranger().to_string())
+        .await
+        .unwrap();
+    assert!(why.matches && why.events.is_empty());
+    assert_eq!(why.standing.level, "unknown");
+    assert!(running.client.peers(10).await.unwrap().peers.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bans_are_listed_lifted_and_missed() {
+    let running = run().await;
+    let client = &running.client;
+    let id = stranger().to_string();
+    problem(client.unban(&id).await, 404);
+    let request = |id: &str, reason: &str| BanRequest {
+        id: id.into(),
+        seconds: Some(3_600),
+        reason: reason.into(),
+    };
+    client.ban(&request(&id, "spam")).await.unwrap();
+    let bans = client.bans().await.unwrap().bans;
+    assert_eq!(bans.len(), 1);
+    let ban = bans.first().unwrap();
+    assert_eq!(
+        (ban.id.as_str(), ban.by.as_str()),
+        (id.as_str(), "operator")
+    );
+    assert!(ban.until.is_some() && ban.reason.contains("spam"));
+    // Hex names the same peer.
+    let hex: String = stranger()
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    client.unban(&hex).await.unwrap();
+    assert!(client.bans().await.unwrap().bans.is_empty());
+
+    problem(client.ban(&request("no id at all", "")).await, 400);
+    problem(client.ban(&request(&id, &"x".repeat(129))).await, 400);
+    let own = running.node.id().to_string();
+    problem(client.ban(&request(&own, "")).await, 409);
+    problem(client.peer("../status").await, 400);
+    problem(client.peer(&id).await, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tickets_that_lead_nowhere_are_refused() {
+    let running = run().await;
+    let join = async |ticket: String| running.client.join(&JoinRequest { ticket }).await;
+    problem(join("nonsense".into()).await, 400);
+    problem(join(running.node.ticket().to_string()).await, 409);
+    let past = Ticket {
+        inception: *Identity::from_seed(3).inception(),
+        addresses: BoundedVec::default(),
+        expires: Wall::from_millis(1),
+    };
+    let expired = problem(join(past.to_string()).await, 400);
+    assert!(expired.title.contains("expired"), "{}", expired.title);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_published_and_heard_as_a_line() {
+    let (ours, theirs) = (run().await, run().await);
+    let ticket = theirs.client.ticket().await.unwrap().ticket;
+    let mut events = ours.client.events().await.unwrap();
+    ours.client.join(&JoinRequest { ticket }).await.unwrap();
+    while events.next().await.unwrap().unwrap().event != "connected" {}
+
+    let mut news = ours.client.subscribe("news").await.unwrap();
+    let said = PublishRequest {
+        topic: "news".into(),
+        text: "hé\n".into(),
+        kind: 7,
+    };
+    let published = theirs.client.publish(&said).await.unwrap();
+    let heard = news.next().await.unwrap().unwrap();
+    assert_eq!((&heard.id, &heard.text), (&published.id, &Some(said.text)));
+    assert_eq!((heard.kind, heard.lost), (7, 0));
+    assert_eq!(heard.author, theirs.node.id().to_string());
+
+    // What is no text is shown in hex.
+    theirs.node.publish("news", vec![0xff, 0x00]).await.unwrap();
+    let heard = news.next().await.unwrap().unwrap();
+    assert_eq!((heard.text, heard.hex.as_deref()), (None, Some("ff00")));
+
+    let too_long = PublishRequest {
+        topic: "x".repeat(65),
+        text: String::new(),
+        kind: 0,
+    };
+    problem(ours.client.publish(&too_long).await, 400);
+    let peer = ours.client.peer(&heard.author).await.unwrap();
+    assert_eq!(peer.state, "active");
+    assert!(!peer.link.unwrap().inbound);
+
+    // The streams end with the node.
+    ours.client.stop().await.unwrap();
+    assert_eq!(news.next().await.unwrap(), None);
+    while events.next().await.unwrap().is_some() {}
+    problem(ours.client.status().await, 503);
+}
