@@ -54,6 +54,8 @@ pub(crate) struct Link {
     /// When we last corrected the peer's view of the link.
     pub(crate) corrected: Option<Mono>,
     pub(crate) pruned: Option<Mono>,
+    /// By how many links its path was shorter than the tree's, a moving mean in 256ths.
+    pub(crate) ahead: i32,
     pub(crate) sync_due: Option<Mono>,
     pub(crate) session: Option<Session>,
 }
@@ -82,6 +84,7 @@ impl Link {
             refused_until: Mono::ZERO,
             corrected: None,
             pruned: None,
+            ahead: 0,
             sync_due: None,
             session: None,
         }
@@ -115,6 +118,17 @@ impl Link {
         self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
         self.outstanding = self.outstanding.saturating_add(frame.len());
         Some(frame)
+    }
+
+    /// The same message took so many links over the tree, and so many to this neighbour.
+    pub(crate) fn compare(&mut self, tree: u8, here: u8) {
+        self.ahead += (256 * (i32::from(tree) - i32::from(here)) - self.ahead) / 16;
+    }
+
+    /// Whether its path is shorter than the tree's by more than `hops`, taken over senders
+    /// everywhere: what is shorter for one sender alone is longer for another.
+    pub(crate) fn is_ahead(&self, hops: u8) -> bool {
+        self.ahead > 256 * i32::from(hops)
     }
 
     /// Adds an announcement; false if the oldest had to go.

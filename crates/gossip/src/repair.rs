@@ -125,11 +125,11 @@ impl Gossip {
         link.score.brought();
         // A neighbour that pushes announces only what it will not push.
         let lazy = active && !link.eager;
-        let mut shorter = false;
         for Announced { id, hops } in messages {
             if let Some(record) = self.archive.get(&id) {
-                let margin = hops.saturating_add(self.config.optimize_hops);
-                shorter |= lazy && margin < record.hops;
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.compare(record.hops, hops);
+                }
             } else if self.pending.contains_key(&id) {
                 // Its signature check decides.
             } else if lazy {
@@ -138,7 +138,13 @@ impl Gossip {
                 self.fetch(peer, id);
             }
         }
-        if shorter {
+        let threshold = self.config.optimize_hops;
+        if lazy
+            && self
+                .links
+                .get(&peer)
+                .is_some_and(|link| link.is_ahead(threshold))
+        {
             // The path over this neighbour is much shorter: let it push. The old path brings
             // duplicates from now on, and is pruned for it.
             self.graft(peer, Vec::new());
@@ -326,6 +332,7 @@ impl Gossip {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
+        link.ahead = 0;
         if active {
             link.eager = true;
             self.stats.grafts += 1;

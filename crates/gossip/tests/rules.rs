@@ -290,6 +290,39 @@ fn a_duplicate_is_neither_checked_nor_delivered_again_and_is_pruned() {
 }
 
 #[test]
+fn the_tree_changes_for_a_path_shorter_in_the_mean_not_for_one_message() {
+    let mut lab = Lab::new(2);
+    lab.control(2, GossipFrame::Prune);
+    let hear = |lab: &mut Lab, n: u64, tree: u8, announced: u8| {
+        let envelope = message(n).into_inner();
+        let id = envelope.id();
+        let (ttl, requested) = (20, false);
+        let frame = Frame::Broadcast(Broadcast {
+            hops: tree,
+            ttl,
+            requested,
+            envelope,
+        });
+        lab.put(Input::Frame(FromPeer::authenticated(peer(1), frame)));
+        lab.verify();
+        let hops = announced;
+        let messages = BoundedVec::truncated([Announced { id, hops }]);
+        lab.control(2, GossipFrame::Announce { messages });
+    };
+    let grafts = |lab: &Lab| lab.engine.stats().grafts;
+    // Two senders, one on either side: what is shorter for one is longer for the other.
+    for n in 0..200 {
+        let (tree, announced) = if n % 2 == 0 { (14, 2) } else { (2, 14) };
+        hear(&mut lab, n, tree, announced);
+    }
+    assert_eq!(grafts(&lab), 0);
+    for n in 200..300 {
+        hear(&mut lab, n, 14, 2);
+    }
+    assert_eq!(grafts(&lab), 1);
+}
+
+#[test]
 fn a_forged_copy_cannot_censor_the_original() {
     let mut lab = Lab::new(5);
     let original = message(0);
