@@ -135,6 +135,9 @@ impl Gossip {
         self.saw_traffic();
         if let Some(link) = self.links.get_mut(&first) {
             link.score.first_delivery();
+            // Who pushes first is the tree, whatever we thought of it; else the second path would
+            // be our last eager link and never be pruned.
+            link.eager |= !arrival.requested;
         }
         if !arrival.requested && !self.is_active(&first) {
             self.correct(first);

@@ -290,6 +290,19 @@ fn a_duplicate_is_neither_checked_nor_delivered_again_and_is_pruned() {
 }
 
 #[test]
+fn whoever_pushes_a_message_first_is_pushed_to_from_then_on() {
+    let mut lab = Lab::new(3);
+    lab.control(1, GossipFrame::Prune);
+    lab.push(2, &message(0));
+    lab.verify();
+    assert_eq!(lab.pushes_to(1), 0, "announced only");
+    lab.push(1, &message(1));
+    lab.push(2, &message(2));
+    lab.verify();
+    assert_eq!(lab.pushes_to(1), 1, "it has shown that it is the tree");
+}
+
+#[test]
 fn the_tree_changes_for_a_path_shorter_in_the_mean_not_for_one_message() {
     let mut lab = Lab::new(2);
     lab.control(2, GossipFrame::Prune);
