@@ -15,11 +15,11 @@ use repute_node::{
     DataDir,
     settings::{Layers, Settings},
 };
-use serde::Serialize;
 
 use crate::{
     args::{Args, Command, Global},
     exit::{Exit, Failure},
+    print::print,
 };
 
 pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure> {
@@ -106,22 +106,4 @@ fn config_file(global: &Global) -> Result<Option<PathBuf>, Failure> {
         return Ok(Some(path.clone()));
     }
     Ok(Some(data_dir(global)?.config_file()).filter(|path| path.exists()))
-}
-
-/// Prints to stdout. A reader that closed the pipe, such as `head`, ends the command quietly.
-pub(crate) fn print(text: &str) -> Result<(), Failure> {
-    use std::io::Write;
-    let written = anstream::stdout().lock().write_all(text.as_bytes());
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            std::process::exit(0);
-        }
-        other => Ok(other?),
-    }
-}
-
-pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value)
-        .map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
-    print(&format!("{text}\n"))
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::{
     args::Demo,
-    commands::{print, print_json},
     exit::{Exit, Failure},
+    print::{print, print_json},
 };
 
 /// How long the honest nodes may take to link up.

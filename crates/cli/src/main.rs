@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod demo;
 mod exit;
+mod print;
 mod show;
 
 use std::process::ExitCode;

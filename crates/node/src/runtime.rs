@@ -1,9 +1,11 @@
 //! The shell: sockets, store, clock and keys around a [`Core`](crate::Core).
 
+mod ask;
 mod clock;
 mod config;
 mod data_dir;
 mod driver;
+mod error;
 mod handlers;
 #[cfg(feature = "lan")]
 mod lan;
@@ -15,7 +17,8 @@ mod subscription;
 
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;
-pub use node::{Node, NodeError};
+pub use error::NodeError;
+pub use node::Node;
 pub use start::{StartError, StartStep};
 pub use status::{PeerStatus, Status};
 pub use subscription::{Delivered, Delivery, EventStream, Subscription};

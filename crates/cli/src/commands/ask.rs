@@ -5,10 +5,11 @@ use std::fmt::Write;
 use repute_console::{BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, StatusView};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use super::{client, print, print_json};
+use super::client;
 use crate::{
     args::Global,
     exit::{Exit, Failure},
+    print::{print, print_json},
     show::{bar, bytes, escaped, parse_span, short, span},
 };
 

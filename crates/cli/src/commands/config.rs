@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use repute_node::{NodeConfig, settings::Settings};
 use serde::Serialize;
 
-use super::{data_dir, print, print_json, settings};
+use super::{data_dir, settings};
 use crate::{
     args::{ConfigCommand, Global},
     exit::Failure,
+    print::{print, print_json},
 };
 
 #[derive(Serialize)]

@@ -6,10 +6,11 @@ use repute_identity::keystore;
 use repute_node::NodeConfig;
 use serde::Serialize;
 
-use super::{client, data_dir, print, print_json, settings};
+use super::{client, data_dir, settings};
 use crate::{
     args::Global,
     exit::{Exit, Failure},
+    print::{print, print_json},
 };
 
 /// A clock before this (2026-11-01, when this was written) is certainly wrong.

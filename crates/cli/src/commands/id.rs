@@ -2,10 +2,11 @@ use repute_identity::keystore;
 use repute_node::IdentitySource;
 use serde::Serialize;
 
-use super::{data_dir, print, print_json};
+use super::data_dir;
 use crate::{
     args::Global,
     exit::{Exit, Failure},
+    print::{print, print_json},
 };
 
 #[derive(Serialize)]

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use repute_console::{EventView, MessageView};
 
-use super::{client, print, print_json};
+use super::client;
 use crate::{
     args::Global,
     exit::{Exit, Failure},
+    print::{print, print_json},
     show::{escaped, short},
 };
 

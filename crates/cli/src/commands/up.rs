@@ -5,10 +5,11 @@ use repute_identity::keystore::{self, Passphrase};
 use repute_node::{DataDir, Event, IdentitySource, Node, NodeConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{data_dir, print_json, settings};
+use super::{data_dir, settings};
 use crate::{
     args::{Global, Up},
     exit::{Exit, Failure},
+    print::print_json,
     show::colour_on_stderr,
 };
 

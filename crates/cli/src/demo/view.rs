@@ -100,11 +100,7 @@ fn lines(headline: &str, picture: &Picture) -> Vec<String> {
             row.note
         );
         let cut: String = plain.chars().take(COLUMNS).collect();
-        lines.push(if row.role == "honest" {
-            cut
-        } else {
-            red(&cut)
-        });
+        lines.push(if row.role == "honest" { cut } else { red(&cut) });
     }
     lines
 }

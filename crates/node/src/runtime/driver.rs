@@ -6,98 +6,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use repute_base::Mono;
 use repute_identity::{Identity, NodeId};
-use repute_protocol::{Envelope, MessageId, Verified};
+use repute_protocol::{Envelope, Verified};
 use repute_storage::{Store, StoreError};
 use repute_transport::{
     Endpoint, Events,
     verify::{Batch, VerifyLimits, VerifyQueue},
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc};
 
 use super::{
+    ask::{Ask, Counters, DurableAnswer, Publish, PublishAnswer},
     clock::Clock,
-    handlers::{CustomHandler, Handlers, MessageHandler},
-    node::NodeError,
-    subscription::Delivery,
+    handlers::Handlers,
 };
-use crate::{Command, Core, Event, Input, PersistId};
+use crate::{Core, Event, Input, PersistId};
 
-/// Commands waiting for the driver at most; senders wait beyond it.
-pub(crate) const COMMAND_QUEUE: usize = 256;
-/// Messages waiting for the driver at most; publishers wait beyond it.
-pub(crate) const PUBLISH_QUEUE: usize = 64;
 /// Events of one source handled before the others get their turn.
 const TURN: usize = 128;
 
-/// What the handle asks of the driver.
-pub(crate) enum Ask {
-    /// A command without an answer.
-    Command(Command),
-    /// A command that is done when its writes are durable.
-    Durable {
-        command: DurableCommand,
-        answer: oneshot::Sender<Result<(), NodeError>>,
-    },
-    Subscribe {
-        topic: repute_protocol::Topic,
-        causal: bool,
-        queue: mpsc::Sender<Delivery>,
-        answer: oneshot::Sender<()>,
-    },
-    OnKind(u16, MessageHandler),
-    OnCustom(u16, CustomHandler),
-    /// Look at the core between two inputs.
-    Inspect(Inspection),
-    Shutdown(oneshot::Sender<()>),
-}
-
-/// A look at the core.
-pub(crate) type Inspection = Box<dyn FnOnce(&View<'_>) + Send>;
-
-/// A message to spread; answered once it is on its way.
-pub(crate) struct Publish {
-    pub topic: repute_protocol::Topic,
-    pub kind: u16,
-    pub causal: bool,
-    pub data: bytes::Bytes,
-    pub answer: PublishAnswer,
-}
-
-pub(crate) enum DurableCommand {
-    Ban {
-        subject: NodeId,
-        duration: Option<Duration>,
-        reason: repute_base::BoundedString<128>,
-    },
-    Unban(NodeId),
-}
-
-/// What an inspection sees.
-pub(crate) struct View<'a> {
-    pub core: &'a Core,
-    pub endpoint: &'a Endpoint,
-    pub store: &'a Arc<dyn Store>,
-    pub now: repute_base::Timestamp,
-    pub counters: Counters,
-}
-
-/// What the driver counts.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Counters {
-    /// Messages that a slow subscriber lost.
-    pub lost_deliveries: u64,
-    /// Frames that found no link or a full queue.
-    pub unsent: u64,
-    /// Writes that the store refused.
-    pub failed_writes: u64,
-    /// Signature checks refused because their sender had too many waiting.
-    pub unchecked: u64,
-    /// Tasks of links that panicked.
-    pub panics: u64,
-}
-
-pub(crate) type PublishAnswer = oneshot::Sender<Result<MessageId, NodeError>>;
-type DurableAnswer = oneshot::Sender<Result<(), NodeError>>;
 type Verdicts = Vec<(NodeId, Result<Verified<Envelope>, Envelope>)>;
 type Fate = (PersistId, Result<(), StoreError>);
 

@@ -5,7 +5,7 @@ use repute_identity::{Inception, NodeId};
 use swarm_discovery::{Discoverer, DropGuard};
 use tokio::sync::mpsc;
 
-use super::driver::Ask;
+use super::ask::Ask;
 use crate::Command;
 
 /// The name of the service.

@@ -1,18 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, TooLong, Wall};
+use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall};
 use repute_identity::{Inception, NodeId, Ticket};
 use repute_protocol::{CustomData, FromPeer, MessageId, Topic};
-use repute_storage::StoreError;
 use repute_transport::{Endpoint, HandshakeTemplate};
 use repute_trust::{Ban, Explanation, Standing};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
     NodeConfig, PeerStatus, StartError, StartStep, Status,
+    ask::{Ask, COMMAND_QUEUE, DurableCommand, PUBLISH_QUEUE, Publish, View},
     clock::{Clock, wall},
-    driver::{self, Ask, COMMAND_QUEUE, DurableCommand, PUBLISH_QUEUE, Parts, Publish, View},
+    driver::{self, Parts},
+    error::NodeError,
     rows, start,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
@@ -23,27 +24,6 @@ const TICKET_LIFE: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Links that the transport may hold beyond the peers engine's maximum.
 const LINKS_SPARE: usize = 64;
-
-/// Why a running node did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NodeError {
-    /// The node has shut down.
-    #[error("the node has shut down")]
-    Stopped,
-    /// Text or data is longer than the wire allows.
-    #[error("too long: {0}")]
-    TooLong(#[from] TooLong),
-    /// The engine refused.
-    #[error("refused: {0}")]
-    Refused(&'static str),
-    /// It holds now, but would be forgotten by a restart.
-    #[error("done, but the store could not keep it: free some disk space, then repeat")]
-    NotDurable,
-    /// The store could not be read.
-    #[error("the store cannot be read: {0}")]
-    Store(#[from] StoreError),
-}
 
 /// A running node. Cheap to clone; it shuts down with [`Node::shutdown`], or when the last clone
 /// is dropped.

@@ -9,11 +9,16 @@ use repute_transport::{
     Priority as TransportPriority,
 };
 
-use super::{Ask, Driver, DurableCommand, Fate, Inspection, Publish, Verdicts, View};
+use super::{Driver, Fate, Verdicts};
 use crate::{
     Command, Event, Input, Output, Priority,
     peers::{DialFailure, LinkDown},
-    runtime::{node::NodeError, rows, subscription::Delivered},
+    runtime::{
+        ask::{Ask, DurableCommand, Inspection, Publish, View},
+        error::NodeError,
+        rows,
+        subscription::Delivered,
+    },
 };
 
 /// Between two clean-ups of the store.
