@@ -658,6 +658,48 @@ fn probes_for_others_are_bounded_and_declined_beyond() {
 }
 
 #[test]
+fn heartbeats_that_overtake_the_acknowledgement_or_come_late_accuse_nobody() {
+    let mut bench = Bench::new(Config::default());
+    let ping = |nonce| Frame::Heartbeat(Heartbeat::Ping { nonce });
+    let answered = |outputs: &[Output], nonce: u64| {
+        outputs.iter().any(|output| {
+            matches!(output, Output::Send { peer, frame: Frame::Heartbeat(Heartbeat::Pong { nonce: n }) }
+                if *peer == id(1) && *n == nonce)
+        })
+    };
+    // They travel beside the stream: one may be here before the link, or before the peer's ack.
+    assert!(bench.frame(1, ping(1)).is_empty());
+    bench.up(1, true);
+    let outputs = bench.frame(1, ping(2));
+    assert!(answered(&outputs, 2) && accused(&outputs).is_empty());
+    for other in [
+        Heartbeat::Pong { nonce: 3 },
+        Heartbeat::ProbeRequest {
+            nonce: 4,
+            target: id(2),
+        },
+        Heartbeat::ProbeReply {
+            nonce: 5,
+            target: id(2),
+            alive: true,
+        },
+    ] {
+        assert!(accused(&bench.frame(1, Frame::Heartbeat(other))).is_empty());
+    }
+    assert_eq!(bench.engine.state(id(1)), Some(PeerState::Connecting));
+    bench.ack(1, vec![]);
+    assert_eq!(bench.engine.state(id(1)), Some(PeerState::Active));
+    assert!(answered(&bench.frame(1, ping(6)), 6));
+    // And one may be here after the link.
+    bench.give(Input::LinkDown {
+        peer: id(1),
+        link: LinkId(bench.links),
+        cause: LinkDown::Lost,
+    });
+    assert!(bench.frame(1, ping(7)).is_empty());
+}
+
+#[test]
 fn a_heartbeat_flood_is_over_budget_and_reported_once_a_second() {
     let mut bench = Bench::new(Config::default());
     bench.connect(1, true);

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    Event, LinkDown,
+    Event, LinkDown, datagram,
     handshake::{Established, Failure, escaped, establish, say_goodbye},
     inbox::EVENT_BYTES,
     link::{Carrier, Link, Work},
@@ -201,6 +201,7 @@ async fn read_until_done(
     };
     let end = select! {
         biased;
+        () = datagram::read_until_too_bad(&shared, &link, &carrier.connection) => End::Framing,
         end = reader.read(&shared, &link) => end,
         // The peer ought to have ended its stream as well.
         () = retired_long => End::Finished,
@@ -388,7 +389,7 @@ async fn accuse(shared: &Arc<Shared>, link: &Arc<Link>, fault: Fault) -> Result<
         },
         room,
     );
-    if matches!(fault, Fault::Framing) || link.count_malformed() >= shared.config.malformed_max {
+    if matches!(fault, Fault::Framing) || link.is_too_malformed(shared) {
         return Err(End::Framing);
     }
     Ok(())

@@ -135,11 +135,16 @@ impl Endpoint {
 
     /// Queues a frame, as [`Frame::encode`](repute_protocol::Frame::encode) made it. Never blocks.
     ///
+    /// A heartbeat of [`Priority::Control`] leaves as a datagram where the connection allows it: it
+    /// waits behind nothing, and may be lost.
+    ///
     /// # Errors
     /// [`SendError`]; nothing was queued.
     pub fn send(&self, peer: NodeId, frame: Bytes, priority: Priority) -> Result<(), SendError> {
         let link = self.shared().registry().links.get(&peer).map(Arc::clone);
-        let outcome = link.ok_or(SendError::NotConnected)?.push(frame, priority);
+        let outcome = link
+            .ok_or(SendError::NotConnected)?
+            .push(self.shared(), frame, priority);
         if matches!(outcome, Err(SendError::Full { .. })) {
             count(&self.shared().counters.queue_full, 1);
         }

@@ -3,7 +3,8 @@ use repute_identity::NodeId;
 use repute_protocol::{Disconnect, Frame, FromPeer, Handshake, Misbehaviour};
 
 /// What happened on the endpoint, in order for each peer: first [`Event::LinkUp`], then frames,
-/// then [`Event::LinkDown`], and nothing of that link after it.
+/// then [`Event::LinkDown`], and nothing of that link after it. Heartbeats travel apart where they
+/// can, and may overtake frames.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use repute_base::BoundedString;
 use repute_identity::NodeId;
 use repute_protocol::{
-    Disconnect, DisconnectReason, Frame, FrameDecoder, FrameKind, Handshake, RawFrame,
+    Admission, Disconnect, DisconnectReason, Frame, FrameDecoder, FrameKind, Handshake, RawFrame,
 };
-use tokio::time::timeout;
+use tokio::{select, time::timeout};
 
 use crate::{
-    DialFailure, quic,
+    DialFailure, datagram, quic,
     shared::{Shared, goodbye},
 };
 
@@ -82,15 +82,20 @@ pub(crate) async fn establish(
         let first = first_frame(connection, &mut recv, &mut decoder).await?;
         Ok((send, recv, decoder, first))
     };
-    let (mut send, recv, decoder, first) =
-        match timeout(shared.config.first_frame_time, exchange).await {
-            Ok(exchanged) => exchanged?,
-            Err(_) => {
-                let late = goodbye(DisconnectReason::Unresponsive, "no handshake in time");
-                quic::close(connection, &late);
-                return Err(Failure::Timeout);
-            }
-        };
+    let exchanged = select! {
+        biased;
+        exchanged = timeout(shared.config.first_frame_time, exchange) => exchanged,
+        // Nothing is believed before the handshake, and nothing piles up.
+        never = datagram::discard(connection) => match never {},
+    };
+    let (mut send, recv, decoder, first) = match exchanged {
+        Ok(exchanged) => exchanged?,
+        Err(_) => {
+            let late = goodbye(DisconnectReason::Unresponsive, "no handshake in time");
+            quic::close(connection, &late);
+            return Err(Failure::Timeout);
+        }
+    };
     match check(shared, connection, expected, &first) {
         Ok(handshake) => {
             let peer = handshake.inception.node_id();
@@ -164,34 +169,31 @@ fn check(
             );
         }
     };
-    if !handshake.inception.is_known() {
-        return refuse(
-            DisconnectReason::WrongVersion,
-            "unknown version of the inception record",
-        );
-    }
-    if quic::peer_key(connection) != Some(handshake.inception.key) {
-        return refuse(
-            DisconnectReason::WrongIdentity,
-            "the key is not the one of the connection",
-        );
-    }
-    if expected.is_some_and(|peer| peer != handshake.inception.node_id()) {
-        return refuse(
-            DisconnectReason::WrongIdentity,
-            "not the node that was dialled",
-        );
-    }
-    if handshake.network != shared.template.network {
-        return refuse(DisconnectReason::WrongNetwork, "another network");
-    }
-    if handshake.common_version().is_none() {
-        return refuse(
-            DisconnectReason::WrongVersion,
-            "no common version of the protocol",
-        );
+    // A link without a proven key does not get this far: TLS requires one of both ends.
+    let Some(link_key) = quic::peer_key(connection) else {
+        return refuse(DisconnectReason::WrongIdentity, "no key was proven");
+    };
+    let admission = Admission {
+        network: shared.template.network,
+        own: shared.own,
+        link_key: &link_key,
+        dialled: expected,
+    };
+    if let Err(reason) = handshake.judge(&admission) {
+        return refuse(reason, objection(reason));
     }
     Ok(handshake)
+}
+
+/// What an objection means, for people.
+const fn objection(reason: DisconnectReason) -> &'static str {
+    match reason {
+        DisconnectReason::WrongVersion => "no common version of the protocol",
+        DisconnectReason::WrongNetwork => "another network",
+        DisconnectReason::WrongIdentity => "not who was dialled, or not the key of the connection",
+        DisconnectReason::Duplicate => "this is the node itself",
+        _ => "",
+    }
 }
 
 /// Writes the last frame, gives it bounded time to arrive, and closes.

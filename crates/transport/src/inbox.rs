@@ -20,6 +20,16 @@ pub(crate) struct Room {
     _of_all: Option<OwnedSemaphorePermit>,
 }
 
+impl Room {
+    /// The room of a datagram's event: a place among the few of its link.
+    pub(crate) fn of_datagram(place: OwnedSemaphorePermit) -> Self {
+        Self {
+            _of_link: Some(place),
+            _of_all: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Post {
     Event(Event),

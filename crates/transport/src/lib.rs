@@ -3,8 +3,8 @@
 //! An [`Endpoint`] listens, dials and sends; its [`Events`] say what happened. A link is reported
 //! up once both ends have shown who they are: the key that TLS proved belongs to the inception
 //! record that the node id is the hash of, and both ends are of one network and speak a common
-//! version. From then on there are frames, in order and bounded in bytes, until the link is
-//! reported down, with the reason.
+//! version. From then on there are frames, in order but for heartbeats, and bounded in bytes, until
+//! the link is reported down, with the reason.
 //!
 //! Back-pressure goes all the way. Frames that the application does not take are not read, so QUIC
 //! slows their sender down; there, [`Endpoint::send`] answers [`SendError::Full`] instead of
@@ -46,6 +46,7 @@
 
 mod carry;
 mod config;
+mod datagram;
 mod endpoint;
 mod error;
 mod event;

@@ -11,19 +11,23 @@ use std::{
 
 use bytes::Bytes;
 use repute_identity::NodeId;
-use repute_protocol::Disconnect;
+use repute_protocol::{Disconnect, FrameHeader, FrameKind};
 use tokio::{
     sync::{Notify, Semaphore},
     time::Instant,
 };
 
-use crate::{Event, LinkDown, Priority, SendError, inbox::Room, shared::Shared};
+use crate::{Event, LinkDown, Priority, SendError, inbox::Room, shared::Shared, stats::count};
 
 /// Bytes of one write: enough to fill many packets, few enough that control frames that come
 /// meanwhile wait little.
 const WRITE_BYTES: usize = 64 * 1024;
 /// Frames of one write.
 const WRITE_FRAMES: usize = 128;
+
+/// Datagrams of one link that wait for the application; what comes beyond is dropped, as the
+/// network might have done.
+const DATAGRAMS_WAITING_MAX: usize = 32;
 
 /// One connection of a link.
 #[derive(Debug)]
@@ -122,6 +126,8 @@ pub(crate) struct Link {
     /// Room for this link's events; closed when the link goes down.
     pub(crate) inbox: Arc<Semaphore>,
     pub(crate) inbox_bytes_max: u32,
+    /// Places for events that datagrams bring: apart, so that nobody has to wait for one.
+    datagrams: Arc<Semaphore>,
     queue_bytes_max: usize,
     drained: AtomicUsize,
     drained_posted: AtomicBool,
@@ -149,6 +155,7 @@ impl Link {
             since: Instant::now(),
             inbox: Arc::new(Semaphore::new(config.inbox_link_bytes_max as usize)),
             inbox_bytes_max: config.inbox_link_bytes_max,
+            datagrams: Arc::new(Semaphore::new(DATAGRAMS_WAITING_MAX)),
             queue_bytes_max: config.queue_bytes_max,
             drained: AtomicUsize::new(0),
             drained_posted: AtomicBool::new(false),
@@ -160,10 +167,28 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn push(&self, frame: Bytes, priority: Priority) -> Result<(), SendError> {
+    /// Takes a frame for the peer: at once as a datagram if that suits it, or into the queue.
+    pub(crate) fn push(
+        self: &Arc<Self>,
+        shared: &Shared,
+        frame: Bytes,
+        priority: Priority,
+    ) -> Result<(), SendError> {
         let mut state = self.state();
         if !state.up {
             return Err(SendError::NotConnected);
+        }
+        if priority == Priority::Control && is_heartbeat(&frame) {
+            let len = frame.len();
+            let connection = &state.carrier.connection;
+            let fits = connection.max_datagram_size().is_some_and(|max| len <= max);
+            if fits && connection.send_datagram(frame.clone()).is_ok() {
+                count(&shared.counters.frames_out, 1);
+                count(&shared.counters.datagrams_out, 1);
+                count(&shared.counters.bytes_out, len);
+                self.credit(&state, shared, len);
+                return Ok(());
+            }
         }
         let max = self.queue_bytes_max;
         match priority {
@@ -200,11 +225,20 @@ impl Link {
         let mut state = self.state();
         state.control.bytes = state.control.bytes.saturating_sub(control);
         state.broadcast.bytes = state.broadcast.bytes.saturating_sub(broadcast);
-        self.drained
-            .fetch_add(control + broadcast, Ordering::AcqRel);
+        self.credit(&state, shared, control + broadcast);
+    }
+
+    fn credit(self: &Arc<Self>, state: &State, shared: &Shared, bytes: usize) {
+        self.drained.fetch_add(bytes, Ordering::AcqRel);
         if state.up && !self.drained_posted.swap(true, Ordering::AcqRel) {
             shared.inbox.post_drained(self);
         }
+    }
+
+    /// A place for what a datagram brought; `None` when too many wait already.
+    pub(crate) fn datagram_room(&self) -> Option<Room> {
+        let place = Arc::clone(&self.datagrams).try_acquire_owned().ok()?;
+        Some(Room::of_datagram(place))
     }
 
     pub(crate) fn take_drained(&self) -> usize {
@@ -221,11 +255,11 @@ impl Link {
         }
     }
 
-    /// Counts a malformed frame; how many there were.
-    pub(crate) fn count_malformed(&self) -> u32 {
+    /// Counts a malformed frame; whether there were too many.
+    pub(crate) fn is_too_malformed(&self, shared: &Shared) -> bool {
         let mut state = self.state();
         state.malformed = state.malformed.saturating_add(1);
-        state.malformed
+        state.malformed >= shared.config.malformed_max
     }
 
     pub(crate) fn carrier(&self) -> Arc<Carrier> {
@@ -269,4 +303,10 @@ impl Link {
         }
         state.carrier.work.notify_one();
     }
+}
+
+/// Heartbeats travel as datagrams: a late one is worth nothing, and the loss of one is what the
+/// failure detector reckons with.
+fn is_heartbeat(frame: &[u8]) -> bool {
+    frame.get(FrameHeader::LEN - 1) == Some(&FrameKind::Heartbeat.number())
 }

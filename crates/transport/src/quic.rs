@@ -24,6 +24,9 @@ pub(crate) const CODE_RETIRED: VarInt = VarInt::from_u32(2);
 pub(crate) const CODE_FRAMING: VarInt = VarInt::from_u32(3);
 /// Room in the operating system for bursts while all our threads are busy.
 const SOCKET_BUFFER: usize = 2 * 1024 * 1024;
+/// Bytes of datagrams of one link that wait in QUIC, with what it adds to each; beyond, the oldest
+/// is dropped.
+const DATAGRAM_BUFFER: usize = 4 * 1024;
 /// What TLS wants as a name; nobody reads it.
 const SERVER_NAME: &str = "repute";
 
@@ -106,7 +109,9 @@ fn transport(config: &Config) -> TransportConfig {
         .stream_receive_window(VarInt::from_u32(config.receive_window))
         .receive_window(VarInt::from_u32(config.receive_window))
         .send_window(u64::from(config.send_window))
-        .datagram_receive_buffer_size(None)
+        // Heartbeats only: they are small, and the newest matter.
+        .datagram_receive_buffer_size(Some(DATAGRAM_BUFFER))
+        .datagram_send_buffer_size(DATAGRAM_BUFFER)
         .mtu_discovery_config(Some(discovery))
         .max_idle_timeout(IdleTimeout::try_from(config.idle_time).ok())
         .keep_alive_interval(Some(config.keep_alive_time));

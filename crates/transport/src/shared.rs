@@ -134,9 +134,6 @@ impl Shared {
         if let Some(disconnect) = &registry.shutdown {
             return Admission::Refused(disconnect.clone());
         }
-        if peer == self.own {
-            return Admission::Refused(goodbye(DisconnectReason::Duplicate, "dialled itself"));
-        }
         if !dialled && !self.within_rate(&mut registry, peer) {
             count(&self.counters.violations, 1);
             let kind = Misbehaviour::ConnectionFlood;

@@ -43,10 +43,16 @@ counters! {
     frames_in,
     /// Frames written.
     frames_out,
-    /// Bytes received on streams.
+    /// Bytes of frames received.
     bytes_in,
-    /// Bytes written to streams.
+    /// Bytes of frames written.
     bytes_out,
+    /// Frames written as datagrams; they count as frames and bytes too.
+    datagrams_out,
+    /// Frames received as datagrams; they count as frames and bytes too.
+    datagrams_in,
+    /// Datagrams dropped because too many of their link waited.
+    datagrams_dropped,
     /// Frames of unknown kinds that were passed over.
     frames_unknown,
     /// Frames that broke the protocol.

@@ -21,7 +21,7 @@ use repute_transport::{Config, DialFailure, Event, LinkDown, Priority, Probe};
 use support::{
     Node, config,
     memory::MemoryNetwork,
-    node, node_with, nonce_of, ping,
+    node, node_with, nonce_of, numbered, ping,
     raw::{self, Client},
 };
 use tokio::time::{Instant, timeout};
@@ -247,6 +247,116 @@ async fn a_second_handshake_is_unexpected_and_unknown_kinds_are_passed_over() {
 }
 
 #[tokio::test]
+async fn a_datagram_that_is_no_heartbeat_is_reported_and_too_many_end_the_link() {
+    let mut a = node(1).await;
+    let liar = Identity::from_seed(2);
+    let (connection, _send) = raw::admitted(&liar, &mut a).await;
+    let custom = frame(FrameKind::CustomData as u8, &[0, 0]);
+    let cases = [
+        (Bytes::new(), Misbehaviour::MalformedFrame),
+        (ping(1).encode().slice(..6), Misbehaviour::MalformedFrame),
+        (
+            Bytes::from([ping(1).encode(), ping(2).encode()].concat()),
+            Misbehaviour::MalformedFrame,
+        ),
+        (
+            frame(FrameKind::Heartbeat as u8, &[0xee; 3]),
+            Misbehaviour::MalformedFrame,
+        ),
+        (Bytes::from_static(&[0xff; 5]), Misbehaviour::MalformedFrame),
+        (custom, Misbehaviour::UnexpectedFrame),
+        (
+            Frame::Handshake(raw::handshake(&liar)).encode(),
+            Misbehaviour::UnexpectedFrame,
+        ),
+    ];
+    let bad = cases.len();
+    for (datagram, expected) in cases {
+        connection.send_datagram(datagram).unwrap();
+        match a.news().await {
+            Event::Violation { peer, kind } => assert_eq!((peer, kind), (liar.id(), expected)),
+            other => panic!("{other:?}"),
+        }
+    }
+    // Of a kind that is not known yet: passed over. A good one comes through.
+    connection
+        .send_datagram(frame(250, b"from the future"))
+        .unwrap();
+    connection.send_datagram(ping(4).encode()).unwrap();
+    assert_eq!(nonce_of(&a.frames(1).await[0]), 4);
+    assert_eq!(a.endpoint.stats().frames_unknown, 1);
+    for _ in bad..10 {
+        connection.send_datagram(Bytes::new()).unwrap();
+    }
+    for _ in bad..10 {
+        assert!(matches!(a.news().await, Event::Violation { .. }));
+    }
+    assert!(matches!(
+        a.news().await,
+        Event::LinkDown {
+            cause: LinkDown::Local,
+            ..
+        }
+    ));
+    assert_eq!(
+        close_reason(&connection).await,
+        DisconnectReason::Misbehaviour
+    );
+    still_serves(&mut a).await;
+}
+
+#[tokio::test]
+async fn datagrams_before_the_handshake_are_dropped_without_blame() {
+    let mut a = node(1).await;
+    let identity = Identity::from_seed(2);
+    let (connection, mut send) = raw::open(&identity, &a).await;
+    for nonce in 0..200 {
+        connection.send_datagram(ping(nonce).encode()).unwrap();
+        connection.send_datagram(Bytes::new()).unwrap();
+        tokio::task::yield_now().await;
+    }
+    // Acknowledged means received: the handshake goes out behind them.
+    until(|| connection.datagram_send_buffer_space() > 1_000_000).await;
+    send.write_all(&Frame::Handshake(raw::handshake(&identity)).encode())
+        .await
+        .unwrap();
+    assert_eq!(a.up().await, identity.id());
+    connection.send_datagram(ping(999).encode()).unwrap();
+    loop {
+        let nonce = nonce_of(&a.frames(1).await[0]);
+        if nonce == 999 {
+            break;
+        }
+    }
+    assert_eq!(a.endpoint.stats().violations, 0);
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_no_datagrams_gets_its_heartbeats_on_the_stream() {
+    let mut a = node(1).await;
+    let identity = Identity::from_seed(2);
+    let mut client = Client::of(&identity);
+    client.datagrams = false;
+    let connection = client.connect(&a).await.unwrap();
+    let mut send = connection.open_uni().await.unwrap();
+    send.write_all(&Frame::Handshake(raw::handshake(&identity)).encode())
+        .await
+        .unwrap();
+    assert_eq!(a.up().await, identity.id());
+    let wire = ping(7).encode();
+    a.endpoint
+        .send(identity.id(), wire.clone(), Priority::Control)
+        .unwrap();
+    let mut recv = connection.accept_uni().await.unwrap();
+    let mut came = Vec::new();
+    while !came.ends_with(&wire) {
+        let chunk = recv.read_chunk(usize::MAX, true).await.unwrap().unwrap();
+        came.extend_from_slice(&chunk.bytes);
+    }
+    assert_eq!(a.endpoint.stats().datagrams_out, 0);
+}
+
+#[tokio::test]
 async fn a_peer_gets_one_stream_and_no_more() {
     let mut a = node(1).await;
     let (connection, _send) = raw::admitted(&Identity::from_seed(2), &mut a).await;
@@ -437,10 +547,10 @@ async fn a_panic_in_a_task_of_a_link_ends_that_link_only() {
         armed.store(true, std::sync::atomic::Ordering::Relaxed);
         // Wakes both tasks.
         b.endpoint
-            .send(a.id, ping(1).encode(), Priority::Control)
+            .send(a.id, numbered(1).encode(), Priority::Control)
             .unwrap();
         a.endpoint
-            .send(b.id, ping(1).encode(), Priority::Control)
+            .send(b.id, numbered(1).encode(), Priority::Control)
             .unwrap();
         let mut panicked = false;
         loop {

@@ -17,7 +17,9 @@ use repute_protocol::{CustomData, DisconnectReason, Frame};
 use repute_transport::{
     DialFailure, Endpoint, Event, HandshakeTemplate, LinkDown, Priority, SendError,
 };
-use support::{Node, config, goodbye, link, node, node_in, node_with, nonce_of, pair, ping};
+use support::{
+    Node, config, goodbye, link, node, node_in, node_with, nonce_of, numbered, pair, ping,
+};
 use tokio::time::timeout;
 
 #[tokio::test]
@@ -144,7 +146,7 @@ async fn a_goodbye_comes_with_its_reason_behind_what_was_queued() {
     let (mut a, mut b) = pair().await;
     for nonce in 0..100 {
         a.endpoint
-            .send(b.id, ping(nonce).encode(), Priority::Control)
+            .send(b.id, numbered(nonce).encode(), Priority::Control)
             .unwrap();
     }
     a.endpoint.close(b.id, goodbye(DisconnectReason::LowTrust));
@@ -251,7 +253,7 @@ async fn small_frames_are_packed_and_come_out_together() {
     let (a, mut b) = pair().await;
     for nonce in 0..5_000 {
         a.endpoint
-            .send(b.id, ping(nonce).encode(), Priority::Control)
+            .send(b.id, numbered(nonce).encode(), Priority::Control)
             .unwrap();
     }
     let frames = b.frames(5_000).await;
@@ -270,7 +272,7 @@ async fn control_frames_overtake_broadcasts_that_wait() {
     }
     // Nothing ran in between: one thread, and no await.
     a.endpoint
-        .send(b.id, ping(1).encode(), Priority::Control)
+        .send(b.id, numbered(1).encode(), Priority::Control)
         .unwrap();
     assert_eq!(nonce_of(&b.frames(1).await[0]), 1);
 }
@@ -349,7 +351,7 @@ async fn one_link(node: &mut Node, peer: NodeId, endpoint: Endpoint) -> BTreeSet
                 links += 1;
                 for nonce in 0..200 {
                     endpoint
-                        .send(peer, ping(nonce).encode(), Priority::Control)
+                        .send(peer, numbered(nonce).encode(), Priority::Control)
                         .unwrap();
                 }
             }
@@ -429,4 +431,103 @@ async fn an_address_in_use_is_a_clear_error() {
             .contains(&a.endpoint.local_addr().to_string()),
         "{error}"
     );
+}
+
+/// Reads `node`'s events until the stream brings the frame of this number; the pings on the way.
+async fn pings_until(node: &mut Node, number: u64) -> BTreeSet<u64> {
+    let mut pings = BTreeSet::new();
+    loop {
+        for frame in node.frames(1).await {
+            match frame {
+                Frame::Heartbeat(_) => assert!(pings.insert(nonce_of(&frame)), "a ping came twice"),
+                other if nonce_of(&other) == number => return pings,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_of_high_priority_travel_as_datagrams_with_credit_for_their_bytes() {
+    let (mut a, mut b) = pair().await;
+    let wire = ping(0).encode();
+    for nonce in 0..20 {
+        let ping = ping(1_000 + nonce).encode();
+        assert!(ping.len() <= 16);
+        a.endpoint.send(b.id, ping, Priority::Control).unwrap();
+        assert_eq!(nonce_of(&b.frames(1).await[0]), 1_000 + nonce);
+    }
+    let (sent, came) = (a.endpoint.stats(), b.endpoint.stats());
+    assert_eq!((sent.datagrams_out, sent.frames_out), (20, 20));
+    assert_eq!((came.datagrams_in, came.frames_in), (20, 20));
+    assert_eq!(sent.bytes_out, came.bytes_in);
+    assert!(wire.len() as u64 * 20 <= sent.bytes_out);
+    let mut credited = 0;
+    while credited < sent.bytes_out {
+        match a.event().await {
+            Event::Drained { peer, bytes } if peer == b.id => credited += bytes as u64,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(credited, sent.bytes_out);
+    // Of low priority, or of another kind, they keep their place in the stream.
+    a.endpoint
+        .send(b.id, ping(1).encode(), Priority::Broadcast)
+        .unwrap();
+    a.endpoint
+        .send(b.id, numbered(2).encode(), Priority::Control)
+        .unwrap();
+    b.frames(2).await;
+    assert_eq!(b.endpoint.stats().datagrams_in, 20);
+}
+
+#[tokio::test]
+async fn a_heartbeat_waits_behind_nothing_that_the_peer_does_not_read() {
+    let (a, mut b) = pair().await;
+    let data = BoundedBytes::new(vec![7; 10_000]).unwrap();
+    let large = Frame::CustomData(CustomData { kind: 1, data }).encode();
+    while a
+        .endpoint
+        .send(b.id, large.clone(), Priority::Broadcast)
+        .is_ok()
+    {}
+    a.endpoint
+        .send(b.id, ping(5).encode(), Priority::Control)
+        .unwrap();
+    let mut before = 0;
+    while !matches!(b.frames(1).await.last(), Some(Frame::Heartbeat(_))) {
+        before += 1;
+    }
+    // In the stream it would have come last: behind 256 KiB of the queue at least.
+    assert!(before * 10_000 < 256 * 1024, "{before} frames came first");
+}
+
+#[tokio::test]
+async fn when_nobody_takes_the_heartbeats_only_the_first_few_wait() {
+    let (a, mut b) = pair().await;
+    for nonce in 0..500 {
+        a.endpoint
+            .send(b.id, ping(nonce).encode(), Priority::Control)
+            .unwrap();
+        // Room in QUIC's own small buffer, so that what is dropped is dropped at the other end.
+        tokio::task::yield_now().await;
+    }
+    a.endpoint
+        .send(b.id, numbered(9_999).encode(), Priority::Control)
+        .unwrap();
+    // The stream's frame comes behind them all.
+    let wait = async {
+        while b.endpoint.stats().frames_in == b.endpoint.stats().datagrams_in {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(support::PATIENCE, wait).await.expect("the frame");
+    assert!(b.endpoint.stats().datagrams_dropped > 0);
+    let pings = pings_until(&mut b, 9_999).await;
+    assert!((1..=32).contains(&pings.len()), "{} waited", pings.len());
+    // Whoever takes them again gets them again.
+    a.endpoint
+        .send(b.id, ping(700).encode(), Priority::Control)
+        .unwrap();
+    assert_eq!(nonce_of(&b.frames(1).await[0]), 700);
 }

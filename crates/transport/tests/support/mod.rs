@@ -7,9 +7,9 @@ pub mod raw;
 
 use std::time::Duration;
 
-use repute_base::BoundedString;
+use repute_base::{BoundedBytes, BoundedString};
 use repute_identity::{Identity, NodeId};
-use repute_protocol::{Disconnect, DisconnectReason, Frame, Heartbeat, NetworkId};
+use repute_protocol::{CustomData, Disconnect, DisconnectReason, Frame, Heartbeat, NetworkId};
 use repute_transport::{Config, Endpoint, Event, Events, HandshakeTemplate};
 use tokio::time::timeout;
 
@@ -111,10 +111,19 @@ pub fn ping(nonce: u64) -> Frame {
     Frame::Heartbeat(Heartbeat::Ping { nonce })
 }
 
+/// A small frame for the stream: pings may travel as datagrams.
+pub fn numbered(nonce: u64) -> Frame {
+    let data = BoundedBytes::new(nonce.to_be_bytes().to_vec()).unwrap();
+    Frame::CustomData(CustomData { kind: 2, data })
+}
+
 pub fn nonce_of(frame: &Frame) -> u64 {
     match frame {
+        Frame::CustomData(CustomData { kind: 2, data }) => {
+            u64::from_be_bytes(data[..].try_into().unwrap())
+        }
         Frame::Heartbeat(Heartbeat::Ping { nonce }) => *nonce,
-        other => panic!("no ping but {other:?}"),
+        other => panic!("no number but {other:?}"),
     }
 }
 

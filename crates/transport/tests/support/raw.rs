@@ -24,6 +24,8 @@ pub struct Client {
     pub alpn: &'static [u8],
     /// Presents a certificate instead of a raw key.
     pub x509: bool,
+    /// Takes datagrams.
+    pub datagrams: bool,
     /// Presents this key, whatever it signs with.
     pub spki: Option<Vec<u8>>,
 }
@@ -35,6 +37,7 @@ impl Client {
             secret,
             alpn: b"repute/1",
             x509: false,
+            datagrams: true,
             spki: None,
         }
     }
@@ -42,7 +45,13 @@ impl Client {
     pub async fn connect(&self, to: &Node) -> Result<quinn::Connection, quinn::ConnectionError> {
         let mut endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
         let tls = QuicClientConfig::try_from(self.tls()).unwrap();
-        endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
+        let mut config = quinn::ClientConfig::new(Arc::new(tls));
+        if !self.datagrams {
+            let mut transport = quinn::TransportConfig::default();
+            transport.datagram_receive_buffer_size(None);
+            config.transport_config(Arc::new(transport));
+        }
+        endpoint.set_default_client_config(config);
         endpoint
             .connect(to.endpoint.local_addr(), "raw")
             .unwrap()
