@@ -45,6 +45,9 @@ pub(crate) struct Global {
     /// Print JSON for machines
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Write logs as JSON, a line each
+    #[arg(long, global = true, env = "REPUTE_LOG_JSON")]
+    pub(crate) log_json: bool,
     /// Say more on stderr; repeats
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

@@ -14,14 +14,17 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::{args::Args, exit::Exit};
+use crate::{
+    args::{Args, Global},
+    exit::Exit,
+};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let Some(command) = args.command else {
         return explain_itself();
     };
-    start_logs(args.global.verbose);
+    start_logs(&args.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -43,8 +46,8 @@ fn explain_itself() -> ExitCode {
 }
 
 /// Logs go to stderr; `RUST_LOG` refines them. Text from peers is escaped by the formatter.
-fn start_logs(verbose: u8) {
-    let level = match verbose {
+fn start_logs(global: &Global) {
+    let level = match global.verbose {
         0 => "warn",
         1 => "info",
         2 => "debug",
@@ -55,9 +58,12 @@ fn start_logs(verbose: u8) {
             "{level},quinn=warn,quinn_proto=warn,rustls=warn"
         ))
     });
-    tracing_subscriber::fmt()
+    let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(show::colour_on_stderr())
-        .init();
+        .with_writer(std::io::stderr);
+    if global.log_json {
+        logs.json().init();
+    } else {
+        logs.with_ansi(show::colour_on_stderr()).init();
+    }
 }
