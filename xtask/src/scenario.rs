@@ -7,6 +7,8 @@ use crate::report::{Count, Report, Row};
 
 mod binary;
 mod bootstrap;
+mod clock;
+mod disk;
 mod ear;
 mod exclusive;
 mod member;
@@ -16,6 +18,7 @@ mod restart;
 mod stage;
 mod tale;
 mod talk;
+mod upgrade;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -37,6 +40,9 @@ const SCENARIOS: &[Scenario] = &[
     bootstrap::SCENARIO,
     restart::SCENARIO,
     partition::SCENARIO,
+    clock::SCENARIO,
+    disk::SCENARIO,
+    upgrade::SCENARIO,
     exclusive::SCENARIO,
 ];
 

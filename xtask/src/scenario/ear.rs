@@ -59,6 +59,14 @@ impl Ear {
         }
     }
 
+    /// Takes in what has come so far.
+    pub(super) fn listen(&mut self) -> Result<()> {
+        while let Ok(line) = self.lines.try_recv() {
+            self.note(&line)?;
+        }
+        Ok(())
+    }
+
     /// Whether this text was among what was listened to so far.
     pub(super) fn has_heard(&self, text: &str) -> bool {
         self.heard.contains_key(text)

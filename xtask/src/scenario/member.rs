@@ -233,14 +233,21 @@ pub(super) fn fully_linked(members: &[Member], limit: Duration) -> Result<f64> {
     Ok(seconds)
 }
 
-/// Tells that none of these has banned anybody and none of their tasks has panicked.
+/// Tells that none of these holds anything against another, and that no task has panicked.
 pub(super) fn at_peace(tale: &mut Tale, members: &[Member]) -> Result<()> {
-    let (mut bans, mut panics) = (0, 0);
+    let (mut bans, mut accused, mut panics) = (0, 0, 0);
     for member in members {
         bans += member.status("bans")?;
         panics += member.status("panics")?;
+        for other in members.iter().filter(|other| other.id() != member.id()) {
+            let why = member.ask(&["explain", other.id()])?;
+            let hard = why.get("hard").and_then(Value::as_f64);
+            let gate = why.pointer("/standing/gate").and_then(Value::as_str);
+            accused += u64::from(hard != Some(0.0) || gate != Some("open"));
+        }
     }
     tale.counts("bans", bans, 0);
+    tale.counts("honest nodes accused by honest ones", accused, 0);
     tale.counts("panics", panics, 0);
     Ok(())
 }

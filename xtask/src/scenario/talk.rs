@@ -27,28 +27,43 @@ impl Talk {
 
     /// Everybody says so many things, to be heard by all others.
     pub(super) fn round(&mut self, round: &str, members: &[Member], count: usize) -> Result<()> {
-        for (place, member) in members.iter().enumerate() {
+        self.round_among(round, members, count, |_| true)
+    }
+
+    /// Those of a circle say so many things, to be heard by all others of the circle.
+    pub(super) fn round_among(
+        &mut self,
+        round: &str,
+        members: &[Member],
+        count: usize,
+        is_in: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        for (speaker, member) in members
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| is_in(*place))
+        {
             for nth in 0..count {
-                let text = format!("{round}: message {nth} of node {place}");
+                let text = format!("{round}: message {nth} of node {speaker}");
                 member.publish(TOPIC, &text)?;
-                self.expect(place, &text);
+                for (place, (_, expected)) in self.ears.iter_mut().enumerate() {
+                    if place != speaker && is_in(place) {
+                        expected.push(text.clone());
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// What this node said is to be heard by all others.
-    fn expect(&mut self, speaker: usize, text: &str) {
-        for (place, (_, expected)) in self.ears.iter_mut().enumerate() {
-            if place != speaker {
-                expected.push(text.to_owned());
-            }
-        }
-    }
-
     /// One node says something; whether others should hear it is left open.
     pub(super) fn whisper(member: &Member, text: &str) -> Result<()> {
         member.publish(TOPIC, text)
+    }
+
+    /// Takes in what has come so far, expected or not.
+    pub(super) fn listen(&mut self) -> Result<()> {
+        self.ears.iter_mut().try_for_each(|(ear, _)| ear.listen())
     }
 
     /// How many have heard this, among what was listened to so far.
