@@ -45,6 +45,11 @@ impl PublicKey {
         &self.0
     }
 
+    /// A key that was admitted before.
+    pub(crate) const fn admitted(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// A key that was not admitted, to test the verification rule itself.
     #[cfg(test)]
     pub(crate) const fn unchecked(bytes: [u8; 32]) -> Self {

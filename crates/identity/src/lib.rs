@@ -54,7 +54,7 @@ pub use key::{KeyError, PublicKey, RecoverySecret, SecretKey, Signature};
 pub use sealed::{SEAL_OVERHEAD, SealError, open, seal};
 pub use text::ParseError;
 pub use ticket::{Ticket, TicketError};
-pub use verify::{BATCH_MAX, Check, verify, verify_batch};
+pub use verify::{BATCH_MAX, Check, KEYS_MAX, Verifier, verify, verify_batch};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

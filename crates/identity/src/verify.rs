@@ -5,10 +5,12 @@
 
 use alloc::vec::Vec;
 
-use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
-use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use ed25519_zebra::VerificationKey;
 
 use crate::{PublicKey, Signature};
+
+mod verifier;
+pub use verifier::{KEYS_MAX, Verifier};
 
 #[cfg(test)]
 mod edge_cases;
@@ -39,38 +41,8 @@ pub fn verify(check: &Check<'_>) -> bool {
 
 /// The verdict of [`verify`] for each check, cheaper together than one by one.
 ///
-/// `entropy` must be unpredictable to whoever made the signatures. A batch that fails is halved
-/// until the forged ones are named, at most `2·f·log2(n)` equations for `f` of them.
+/// `entropy` must be unpredictable to whoever made the signatures. Who checks often keeps a
+/// [`Verifier`], which remembers the keys.
 pub fn verify_batch(checks: &[Check<'_>], entropy: [u8; 32]) -> Vec<bool> {
-    let mut rng = ChaCha20Rng::from_seed(entropy);
-    let mut verdicts = Vec::with_capacity(checks.len());
-    for chunk in checks.chunks(BATCH_MAX) {
-        let items: Vec<batch::Item> = chunk
-            .iter()
-            .map(|check| {
-                let key = VerificationKeyBytes::from(*check.key.as_bytes());
-                batch::Item::from((key, (*check.signature.as_bytes()).into(), &check.message))
-            })
-            .collect();
-        bisect(&items, &mut rng, &mut verdicts);
-    }
-    verdicts
-}
-
-fn bisect(items: &[batch::Item], rng: &mut ChaCha20Rng, verdicts: &mut Vec<bool>) {
-    match items {
-        [] => {}
-        [one] => verdicts.push(one.clone().verify_single().is_ok()),
-        many => {
-            let mut verifier = batch::Verifier::new();
-            many.iter().for_each(|item| verifier.queue(item.clone()));
-            if verifier.verify(&mut *rng).is_ok() {
-                verdicts.extend(many.iter().map(|_| true));
-            } else {
-                let (left, right) = many.split_at(many.len() / 2);
-                bisect(left, rng, verdicts);
-                bisect(right, rng, verdicts);
-            }
-        }
-    }
+    Verifier::new(entropy).verify(checks)
 }

@@ -292,8 +292,8 @@ impl Envelope {
         with_domain(self.wire.get(..self.signed_len).unwrap_or_default())
     }
 
-    pub(crate) fn claimed_key(&self) -> Option<PublicKey> {
-        PublicKey::from_bytes(self.header.key).ok()
+    pub(crate) const fn claimed_key(&self) -> &[u8; 32] {
+        &self.header.key
     }
 }
 

@@ -86,7 +86,7 @@ pub use link::{
 };
 pub use misbehaviour::{Misbehaviour, Severity};
 pub use payload::{AddressRecord, Dot, Message, Payload, Recommendation, Topic};
-pub use proof::{FromPeer, Verified, verify_all};
+pub use proof::{FromPeer, Verified, verify_all, verify_all_with};
 pub use repute_base::codec::DecodeError;
 
 #[cfg(doctest)]

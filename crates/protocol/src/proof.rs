@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-use repute_identity::{Check, NodeId, verify_batch};
+use repute_identity::{Check, NodeId, PublicKey, Verifier};
 
 use crate::Envelope;
 
@@ -48,7 +48,7 @@ impl Envelope {
     /// The envelope itself, unproven.
     pub fn verify(self) -> Result<Verified<Self>, Self> {
         let message = self.signed_message();
-        let proven = self.claimed_key().is_some_and(|key| {
+        let proven = PublicKey::from_bytes(*self.claimed_key()).is_ok_and(|key| {
             repute_identity::verify(&Check {
                 key,
                 message: &message,
@@ -65,17 +65,25 @@ impl Envelope {
 
 /// The verdict of [`Envelope::verify`] on each, in order, cheaper together than one by one.
 ///
-/// `entropy` must be unpredictable to the authors.
+/// `entropy` must be unpredictable to the authors. Who checks often keeps a [`Verifier`] and calls
+/// [`verify_all_with`].
 pub fn verify_all(
     envelopes: Vec<Envelope>,
     entropy: [u8; 32],
 ) -> Vec<Result<Verified<Envelope>, Envelope>> {
+    verify_all_with(&mut Verifier::new(entropy), envelopes)
+}
+
+/// As [`verify_all`], with a verifier that remembers the authors' keys.
+pub fn verify_all_with(
+    verifier: &mut Verifier,
+    envelopes: Vec<Envelope>,
+) -> Vec<Result<Verified<Envelope>, Envelope>> {
     let messages: Vec<_> = envelopes
         .iter()
         .map(|envelope| {
-            envelope
-                .claimed_key()
-                .map(|key| (key, envelope.signed_message()))
+            let key = verifier.admit(*envelope.claimed_key())?;
+            Some((key, envelope.signed_message()))
         })
         .collect();
     let checks: Vec<Check<'_>> = envelopes
@@ -90,7 +98,7 @@ pub fn verify_all(
             })
         })
         .collect();
-    let mut verdicts = verify_batch(&checks, entropy).into_iter();
+    let mut verdicts = verifier.verify(&checks).into_iter();
     let admissible: Vec<bool> = messages.iter().map(Option::is_some).collect();
     envelopes
         .into_iter()

@@ -13,8 +13,8 @@ use core::{fmt, time::Duration};
 use std::collections::{BTreeMap, VecDeque};
 
 use repute_base::{Mono, TokenBucket};
-use repute_identity::NodeId;
-use repute_protocol::{Envelope, Verified, verify_all};
+use repute_identity::{NodeId, Verifier};
+use repute_protocol::{Envelope, Verified, verify_all, verify_all_with};
 
 /// The bounds of a [`VerifyQueue`].
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,17 @@ impl Batch {
         self.senders
             .into_iter()
             .zip(verify_all(self.envelopes, entropy))
+            .collect()
+    }
+
+    /// As [`Batch::check`], with a verifier that remembers the authors' keys.
+    pub fn check_with(
+        self,
+        verifier: &mut Verifier,
+    ) -> Vec<(NodeId, Result<Verified<Envelope>, Envelope>)> {
+        self.senders
+            .into_iter()
+            .zip(verify_all_with(verifier, self.envelopes))
             .collect()
     }
 }

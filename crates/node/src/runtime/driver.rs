@@ -5,7 +5,7 @@ mod perform;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use repute_base::Mono;
-use repute_identity::{Identity, NodeId};
+use repute_identity::{Identity, NodeId, Verifier};
 use repute_protocol::{Envelope, Verified};
 use repute_storage::{Store, StoreError};
 use repute_transport::{
@@ -152,15 +152,13 @@ async fn check_batches(
     verdicts: mpsc::Sender<Verdicts>,
     secret: [u8; 32],
 ) {
-    let mut count = 0u64;
+    let mut verifier = Verifier::new(secret);
     while let Some(batch) = batches.recv().await {
-        // Another seed for every batch, from a secret that nobody else knows.
-        count = count.wrapping_add(1);
-        let mut entropy = secret;
-        for (byte, counted) in entropy.iter_mut().zip(count.to_le_bytes()) {
-            *byte ^= counted;
-        }
-        if verdicts.send(batch.check(entropy)).await.is_err() {
+        if verdicts
+            .send(batch.check_with(&mut verifier))
+            .await
+            .is_err()
+        {
             return;
         }
     }
