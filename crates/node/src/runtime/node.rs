@@ -55,6 +55,7 @@ impl Node {
         let snapshot = start::snapshot(store.as_ref())?;
         let retention = config.core.gossip.retention;
         let network = config.core.network;
+        let gossip_credit = config.core.limits.gossip.link_credit_bytes;
         let loopback_strict = config.core.peers.loopback_strict;
         let links_max = config.core.peers.max_peers;
         let core = Core::new(
@@ -71,6 +72,11 @@ impl Node {
         transport.loopback_strict = loopback_strict;
         // Links that are being refused stand beside those that are kept.
         transport.links_max = transport.links_max.max(links_max + LINKS_SPARE);
+        // Gossip hands over its credit and up to one frame beyond it, and the application's own
+        // frames share the queue; without room for that, messages that gossip believes sent would
+        // be dropped.
+        let queue = gossip_credit.saturating_mul(2);
+        transport.queue_bytes_max = transport.queue_bytes_max.max(queue);
         let mut handshake = HandshakeTemplate::new(network);
         handshake.agent = BoundedString::truncated(&config.agent);
         let (endpoint, links) = Endpoint::bind(transport, &identity, handshake)
