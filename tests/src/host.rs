@@ -75,9 +75,9 @@ pub struct Application {
     pub breaches: Vec<String>,
 }
 
-/// How long before a crash a delivery may be for its record to be lost: the engine gathers rows
-/// for [`persist_interval`](repute_node::gossip::Config), then the disk takes its time.
-const UNRECORDED: Duration = Duration::from_millis(1_000);
+/// How long a write may take, and the tick before it; what is added to the interval in which the
+/// engine gathers rows, to tell which deliveries a crash may leave unrecorded.
+const WRITE_SLACK: Duration = Duration::from_millis(100);
 
 struct Link {
     remote: Address,
@@ -125,8 +125,9 @@ impl CoreHost {
         let mut app = self.app;
         let died = self.last;
         // What was delivered in the last moments may come again: its record was not durable.
+        let unrecorded = self.plan.config.gossip.persist_interval + WRITE_SLACK;
         for delivery in app.deliveries.values_mut() {
-            if died.since(delivery.at) <= UNRECORDED {
+            if died.since(delivery.at) <= unrecorded {
                 delivery.life = u32::MAX;
             }
         }

@@ -1,4 +1,4 @@
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use repute_base::{Mono, TokenBucket, Wall};
 use repute_identity::NodeId;
@@ -127,7 +127,8 @@ struct Author {
 /// The record of what was seen, by author. Bounded; the least recently used author goes first.
 #[derive(Debug)]
 pub(crate) struct Authors {
-    authors: Table<NodeId, Author>,
+    /// Boxed, because half of the table is empty.
+    authors: Table<NodeId, Box<Author>>,
     /// For eviction: second chance in the order of arrival.
     ring: VecDeque<NodeId>,
     dirty: VecDeque<NodeId>,
@@ -239,12 +240,14 @@ impl Authors {
             self.ring.push_back(id);
         }
         let (rate, burst) = (self.rate, self.burst);
-        self.authors.entry(id).or_insert_with(|| Author {
-            row: row(),
-            blind: None,
-            budget: TokenBucket::new(rate, burst, now),
-            dirty: false,
-            used: false,
+        self.authors.entry(id).or_insert_with(|| {
+            Box::new(Author {
+                row: row(),
+                blind: None,
+                budget: TokenBucket::new(rate, burst, now),
+                dirty: false,
+                used: false,
+            })
         })
     }
 

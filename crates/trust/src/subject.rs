@@ -150,7 +150,7 @@ impl Subject {
         if self.recent.len() == self.recent.capacity() {
             // A few at a time: most subjects are met briefly.
             self.recent
-                .reserve_exact(4.min(recent_max - self.recent.len()));
+                .reserve_exact(2.min(recent_max - self.recent.len()));
         }
         self.recent.push_back(Recent {
             number: record.number,

@@ -1,4 +1,7 @@
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+};
 use core::ops::Bound;
 
 use repute_base::Fixed;
@@ -16,7 +19,8 @@ use crate::{
 /// one last of all. So a flood of new identities displaces itself.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    subjects: BTreeMap<NodeId, Subject>,
+    /// Boxed, because a third of the tree's places is empty.
+    subjects: BTreeMap<NodeId, Box<Subject>>,
     /// First record and id of those that are not established, oldest first.
     newcomers: BTreeSet<(u64, NodeId)>,
     /// Where the search for the faded goes on.
@@ -29,7 +33,7 @@ impl Table {
     }
 
     pub(crate) fn of(&self, subject: &NodeId) -> Option<&Subject> {
-        self.subjects.get(subject)
+        self.subjects.get(subject).map(AsRef::as_ref)
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
@@ -47,7 +51,7 @@ impl Table {
         let subject = self
             .subjects
             .entry(record.subject)
-            .or_insert_with(|| Subject::new(config, record));
+            .or_insert_with(|| Box::new(Subject::new(config, record)));
         let folded = subject.fold(config, record, limits.recent);
         let compacted = subject.compact(record, limits.records);
         let place = (subject.first_number, record.subject);
