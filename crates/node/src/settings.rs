@@ -142,7 +142,8 @@ impl Default for Settings {
 pub struct Layers<'a> {
     /// The configuration file; `None` if there is none.
     pub file: Option<&'a Path>,
-    /// The environment; only names that begin with `REPUTE_` and match a key are read.
+    /// The environment. Names that begin with `REPUTE_` and the name of a section must be keys;
+    /// other names are not ours, or not of the configuration.
     pub environment: Vec<(String, String)>,
     /// `key=value` pairs of the command line.
     pub flags: Vec<(String, String)>,
@@ -159,15 +160,12 @@ impl Settings {
             above.extend(read_file(path)?);
         }
         for (name, text) in &layers.environment {
+            let origin = Origin::Environment(name.clone());
             if let Some(key) = KEYS.iter().find(|key| key.env_name() == *name) {
-                let origin = Origin::Environment(name.clone());
-                above.push((
-                    key,
-                    Setting {
-                        value: key.parse_text(text, &origin)?,
-                        origin,
-                    },
-                ));
+                let value = key.parse_text(text, &origin)?;
+                above.push((key, Setting { value, origin }));
+            } else if let Some(meant) = keys::meant_by_env(name) {
+                find(&meant, &origin)?;
             }
         }
         for (name, text) in &layers.flags {

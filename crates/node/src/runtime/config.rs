@@ -196,6 +196,8 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     let seconds = |key: &str| Duration::from_secs(settings.int(key));
     let millis = |key: &str| Duration::from_millis(settings.int(key));
     let count = |key: &str| usize::try_from(settings.int(key)).unwrap_or(usize::MAX);
+    // Six digits, rounded down as every figure of the ledger: 0.3 is the same here and there.
+    let fraction = |key: &str| Fixed::ratio((settings.float(key) * 1e6).round() as i64, 1_000_000);
     let byte = |key: &str| u8::try_from(settings.int(key)).unwrap_or(u8::MAX);
 
     core.peers.min_peers = count("peers.min");
@@ -209,7 +211,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.peers.peer_timeout = seconds("peers.timeout_h") * 3_600;
     core.peers.probe_period = millis("peers.heartbeat_ms");
     core.peers.loopback_strict = settings.text("limits.loopback") == "strict";
-    core.peers.min_trust = Fixed::from_f64(settings.float("trust.min"));
+    core.peers.min_trust = fraction("trust.min");
 
     core.gossip.fanout = byte("gossip.fanout");
     core.gossip.ttl = byte("gossip.ttl");
@@ -219,8 +221,8 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.limits.gossip.retained_bytes_max = count("gossip.cache_mib") << 20;
     core.limits.gossip.retained_count_max = count("gossip.cache_messages");
 
-    core.trust.initial = Fixed::from_f64(settings.float("trust.initial"));
-    core.trust.trust_min = Fixed::from_f64(settings.float("trust.min"));
+    core.trust.initial = fraction("trust.initial");
+    core.trust.trust_min = fraction("trust.min");
     core.trust.interval = seconds("trust.interval_s");
     core.trust.useful_per_interval_max =
         u32::try_from(settings.int("trust.useful_max")).unwrap_or(u32::MAX);

@@ -100,10 +100,16 @@ impl IdentitySource {
                 .map_err(StartError::at(StartStep::Identity));
         }
         dir.create().map_err(StartError::at(StartStep::Identity))?;
-        let made = keystore::generate().and_then(|(identity, recovery)| {
-            if !dir.recovery().exists() {
+        let made = keystore::generate().and_then(|(fresh, recovery)| {
+            // A recovery key that lies here already, as after a start that was cut off, is the one
+            // that the new identity answers to: no other would be on disk.
+            let identity = if dir.recovery().exists() {
+                let kept = keystore::load_recovery(&dir.recovery())?;
+                Identity::new(fresh.secret().clone(), &kept.public())
+            } else {
                 keystore::save_recovery(&dir.recovery(), &recovery)?;
-            }
+                fresh
+            };
             keystore::create(&path, &identity, passphrase.as_ref())?;
             Ok(identity)
         });

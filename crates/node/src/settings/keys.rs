@@ -264,7 +264,8 @@ impl Key {
         let shown: String = value.to_string().chars().take(80).collect();
         Err(SettingsError::Value {
             key: self.name,
-            value: shown.escape_debug().to_string(),
+            // Quotes belong to the value as TOML writes it.
+            value: shown.escape_debug().to_string().replace("\\\"", "\""),
             problem: format!("must be {}", self.kind),
             origin: origin.clone(),
         })
@@ -283,6 +284,13 @@ pub(super) fn is_section(name: &str) -> bool {
             .strip_prefix(name)
             .is_some_and(|rest| rest.starts_with('.'))
     })
+}
+
+/// The key that an environment variable tries to name: one that begins like the keys of a section.
+pub(super) fn meant_by_env(name: &str) -> Option<String> {
+    let name = name.strip_prefix(ENV_PREFIX)?.to_ascii_lowercase();
+    let (section, rest) = name.split_once('_')?;
+    is_section(section).then(|| format!("{section}.{rest}"))
 }
 
 /// The key that `name` most likely meant.
