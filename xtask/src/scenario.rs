@@ -11,6 +11,7 @@ mod clock;
 mod disk;
 mod ear;
 mod exclusive;
+mod flood;
 mod member;
 mod partition;
 mod relay;
@@ -44,6 +45,7 @@ const SCENARIOS: &[Scenario] = &[
     disk::SCENARIO,
     upgrade::SCENARIO,
     exclusive::SCENARIO,
+    flood::SCENARIO,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {

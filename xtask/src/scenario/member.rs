@@ -2,6 +2,7 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io::{BufRead, BufReader},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::mpsc,
@@ -81,9 +82,9 @@ impl Member {
     }
 
     /// Where it listens, as it tells others.
-    pub(super) fn address(&self) -> &str {
-        let first = self.greeting.pointer("/listen/0");
-        first.and_then(Value::as_str).unwrap_or_default()
+    pub(super) fn address(&self) -> Result<SocketAddr> {
+        let first = self.greeting.pointer("/listen/0").and_then(Value::as_str);
+        Ok(first.context("it listens nowhere")?.parse()?)
     }
 
     fn said(&self, what: &str) -> &str {

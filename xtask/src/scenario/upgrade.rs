@@ -1,6 +1,6 @@
 //! A data directory as the first version of the schema left it.
 
-use std::{fs, path::Path, sync::mpsc, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use repute_storage::{Options, SqliteStore, Store, Write, fixture};

@@ -1,4 +1,9 @@
 //! The command line as a person or a script meets it: the built binary, its words, its exit codes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test support is no #[test] function, so clippy does not see it as a test"
+)]
 
 mod codes;
 mod documents;
