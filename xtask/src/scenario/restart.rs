@@ -64,17 +64,16 @@ fn story(stage: &Stage) -> Result<Vec<Row>> {
             members.get_mut(*place).context("no such node")?.kill()?;
         }
         for place in killed {
-            members
-                .get_mut(*place)
-                .context("no such node")?
-                .start(None)?;
+            let member = members.get_mut(*place).context("no such node")?;
+            member.start(None)?;
+            talk.listen_again(*place, member)?;
+            // Said before the link is there again, heard when it is.
+            let text = format!("{round}: first words of node {place}");
+            talk.say(*place, member, &text, |hears| !killed.contains(&hears))?;
         }
         let linked_s = fully_linked(&members, LINKED)?;
         tale.takes(&format!("{round}, linked again"), linked_s, LINKED);
         compare(&mut tale, round, &before, &memories(&members)?);
-        for place in killed {
-            talk.listen_again(*place, members.get(*place).context("no such node")?)?;
-        }
         talk.round(round, &members, 5)?;
         talk.settle(&mut tale, round, HEARD)?;
     }

@@ -38,19 +38,29 @@ impl Talk {
         count: usize,
         is_in: impl Fn(usize) -> bool,
     ) -> Result<()> {
-        for (speaker, member) in members
-            .iter()
-            .enumerate()
-            .filter(|(place, _)| is_in(*place))
-        {
+        for (speaker, member) in members.iter().enumerate() {
             for nth in 0..count {
-                let text = format!("{round}: message {nth} of node {speaker}");
-                member.publish(TOPIC, &text)?;
-                for (place, (_, expected)) in self.ears.iter_mut().enumerate() {
-                    if place != speaker && is_in(place) {
-                        expected.push(text.clone());
-                    }
+                if is_in(speaker) {
+                    let text = format!("{round}: message {nth} of node {speaker}");
+                    self.say(speaker, member, &text, &is_in)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// One node says something, to be heard by these others.
+    pub(super) fn say(
+        &mut self,
+        speaker: usize,
+        member: &Member,
+        text: &str,
+        hears: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        member.publish(TOPIC, text)?;
+        for (place, (_, expected)) in self.ears.iter_mut().enumerate() {
+            if place != speaker && hears(place) {
+                expected.push(text.to_owned());
             }
         }
         Ok(())
