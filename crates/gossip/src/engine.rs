@@ -296,6 +296,17 @@ impl Gossip {
         }
     }
 
+    /// Bounded by the number of authors that are remembered.
+    fn persist_all(&mut self) {
+        self.persist_at = None;
+        while self.authors.is_dirty() {
+            let rows = self
+                .authors
+                .take_dirty(self.limits.persist_batch_max.max(1));
+            self.emit(Output::Persist { rows });
+        }
+    }
+
     fn on_tick(&mut self) {
         let now = self.now.mono;
         if self.flush_at.is_some_and(|at| at <= now) {
@@ -397,6 +408,7 @@ impl Machine for Gossip {
                 distrusted,
             } => self.on_trust(peer, trust, distrusted),
             Input::LinkQueue { peer, bytes } => self.on_drained(peer, bytes),
+            Input::Shutdown => self.persist_all(),
             Input::Tick => self.on_tick(),
         }
         self.settle();

@@ -95,6 +95,8 @@ pub enum Input {
         /// How many bytes, counted as the length of [`Output::Send`](crate::Output::Send) frames.
         bytes: usize,
     },
+    /// The node stops: what was seen is handed out to be stored, without waiting for its time.
+    Shutdown,
     /// The time has come that [`next_deadline`](repute_base::Machine::next_deadline) named.
     Tick,
 }

@@ -204,7 +204,7 @@ async fn a_restart_keeps_identity_standing_and_peers() {
     assert!((0.0..=0.000_2).contains(&lost), "{before:?} {after:?}");
     let explained = again.explain(bob.id()).await.unwrap();
     assert!(explained.matches);
-    assert_eq!(explained.lines.len(), why.lines.len());
+    assert_eq!(explained.lines.len(), why.lines.len(), "{why:#?} {explained:#?}");
     linked(&again, &bob).await;
     let mut news = again.subscribe("news").await.unwrap();
     bob.publish("news", "welcome back").await.unwrap();

@@ -60,7 +60,10 @@ impl Core {
             {
                 self.tell_gossip(repute_gossip::Input::Unchecked { from, envelope });
             }
-            Input::Shutdown => self.tell_peers(repute_peers::Input::Shutdown),
+            Input::Shutdown => {
+                self.tell_gossip(repute_gossip::Input::Shutdown);
+                self.tell_peers(repute_peers::Input::Shutdown);
+            }
             _ => {}
         }
     }
