@@ -183,6 +183,8 @@ enum End {
     Goodbye(Disconnect),
     /// The peer's stream ended: it writes on another connection now.
     Finished,
+    /// The peer's stream did not end although this connection was put aside.
+    Unheeded,
     /// The peer broke the framing.
     Framing,
     Lost,
@@ -197,14 +199,13 @@ async fn read_until_done(
 ) {
     let retired_long = async {
         carrier.retired.notified().await;
-        sleep(shared.config.handshake_time).await;
+        sleep(shared.config.handshake_time / 2).await;
     };
     let end = select! {
         biased;
         () = datagram::read_until_too_bad(&shared, &link, &carrier.connection) => End::Framing,
         end = reader.read(&shared, &link) => end,
-        // The peer ought to have ended its stream as well.
-        () = retired_long => End::Finished,
+        () = retired_long => End::Unheeded,
     };
     let connection = &carrier.connection;
     match end {
@@ -232,6 +233,12 @@ async fn read_until_done(
             if link.is_carried_by(&carrier) {
                 lose(&shared, &link, connection);
             }
+        }
+        End::Unheeded => {
+            // The peer knows no other connection: it has restarted, and what was kept is dead.
+            let cause = LinkDown::Lost("the peer has lost the connection that was kept".into());
+            shared.link_down(&link, cause, None);
+            link.carrier().connection.close(quic::CODE_RETIRED, &[]);
         }
         End::Lost => {
             if link.is_carried_by(&carrier) {

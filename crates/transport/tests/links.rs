@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use repute_base::BoundedBytes;
 use repute_identity::{Identity, NodeId};
@@ -288,7 +288,7 @@ async fn when_nobody_reads_the_queue_fills_and_a_frame_is_refused() {
         match a.endpoint.send(b.id, wire.clone(), Priority::Broadcast) {
             Ok(()) => accepted += 1,
             Err(full @ SendError::Full { .. }) => {
-                let wait = std::time::Duration::from_millis(300);
+                let wait = Duration::from_millis(300);
                 if timeout(wait, a.events.next()).await.is_err() {
                     break full;
                 }
@@ -398,6 +398,34 @@ async fn a_peer_that_restarts_gets_a_new_link_and_the_old_one_is_down_first() {
         .send(a.id, ping(3).encode(), Priority::Control)
         .unwrap();
     assert_eq!(nonce_of(&a.frames(1).await[0]), 3);
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_right_after_a_meeting_is_linked_again_soon() {
+    // Whichever id is the smaller: the dead connection is kept, or the new one takes its place.
+    for seeds in [(1, 2), (2, 1)] {
+        let mut config = config();
+        config.handshake_time = Duration::from_secs(1);
+        let (mut a, mut b) = (
+            node_with(seeds.0, config.clone()).await,
+            node(seeds.1).await,
+        );
+        link(&mut a, &mut b).await;
+        // It dies without a word: its socket stays open, so that nothing tells the others.
+        let mut again = node(seeds.1).await;
+        again.dial(&a);
+        assert_eq!(again.up().await, a.id);
+        assert!(matches!(a.news().await, Event::LinkDown { peer, .. } if peer == again.id));
+        assert!(matches!(again.news().await, Event::LinkDown { peer, .. } if peer == a.id));
+        again.dial(&a);
+        assert_eq!(again.up().await, a.id);
+        assert_eq!(a.up().await, again.id);
+        again
+            .endpoint
+            .send(a.id, numbered(3).encode(), Priority::Control)
+            .unwrap();
+        assert_eq!(nonce_of(&a.frames(1).await[0]), 3);
+    }
 }
 
 #[tokio::test]
