@@ -62,6 +62,7 @@ fn message_text(message: &MessageView) -> String {
 
 pub(super) async fn events(global: &Global) -> Result<(), Failure> {
     let mut lines = client(global)?.events().await?;
+    anstream::eprintln!("listening for events; Ctrl-C ends");
     while let Some(event) = lines.next().await? {
         if global.json {
             print_json(&event)?

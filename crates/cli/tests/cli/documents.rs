@@ -186,3 +186,19 @@ fn lines_from_stdin_become_a_message_each() {
     assert_eq!(texts, ["one", "two"]);
     assert!(ear.wait().unwrap().success());
 }
+
+#[test]
+fn a_running_node_joins_another_and_tells_of_it() {
+    let (node, other) = (Running::alone(), Running::alone());
+    let mut events = node.listen(&["events", "--json"]);
+    let mut lines = BufReader::new(events.stdout.take().unwrap()).lines();
+    assert_eq!(node.json(&["join", other.ticket()])["done"], true);
+    let connected = lines.any(|line| {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        has(&event, &["event", "peer", "detail"]);
+        event["event"] == "connected" && event["peer"] == other.id()
+    });
+    assert!(connected);
+    events.kill().unwrap();
+    events.wait().unwrap();
+}

@@ -90,10 +90,14 @@ impl Running {
 
     /// Starts a `subscribe` with these flags; it has subscribed when this returns.
     pub(crate) fn subscribe(&self, words: &[&str]) -> Child {
+        self.listen(&[&["subscribe"], words].concat())
+    }
+
+    /// Starts a command that listens; it does when this returns.
+    pub(crate) fn listen(&self, words: &[&str]) -> Child {
         let mut process = Command::new(env!("CARGO_BIN_EXE_repute"))
             .arg("--data-dir")
             .arg(self.path())
-            .arg("subscribe")
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -103,7 +107,7 @@ impl Running {
         let mut notice = String::new();
         let mut err = BufReader::new(process.stderr.take().unwrap());
         err.read_line(&mut notice).unwrap();
-        assert!(notice.starts_with("listening on"), "{notice}");
+        assert!(notice.starts_with("listening"), "{notice}");
         process
     }
 
