@@ -6,20 +6,7 @@
     reason = "a test"
 )]
 
-use std::cell::RefCell;
-
-use repute_storage::{Bounds, MemoryStore, Options, SqliteStore, contract};
-use tempfile::TempDir;
-
-fn sqlite(dirs: &RefCell<Vec<TempDir>>, bounds: Bounds) -> SqliteStore {
-    let dir = tempfile::tempdir().unwrap();
-    let mut options = Options::default();
-    options.bounds = bounds;
-    let (store, report) = SqliteStore::open(dir.path(), options).unwrap();
-    assert!(report.created);
-    dirs.borrow_mut().push(dir);
-    store
-}
+use repute_storage::{MemoryStore, contract};
 
 #[test]
 fn the_memory_store_keeps_the_contract() {
@@ -28,18 +15,36 @@ fn the_memory_store_keeps_the_contract() {
 }
 
 #[test]
-fn the_sqlite_store_keeps_the_contract() {
-    let dirs = RefCell::default();
-    contract::run(|| sqlite(&dirs, Bounds::default())).unwrap();
-    contract::run_bounded(|| sqlite(&dirs, contract::SMALL)).unwrap();
-    contract::run_durable(|| {
-        let dir = tempfile::tempdir().unwrap();
-        move || SqliteStore::open(dir.path(), Options::default()).unwrap().0
-    })
-    .unwrap();
-}
-
-#[test]
 fn a_forgetful_store_breaks_the_durable_part() {
     assert!(contract::run_durable(|| MemoryStore::new).is_err());
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::cell::RefCell;
+
+    use repute_storage::{Bounds, Options, SqliteStore, contract};
+    use tempfile::TempDir;
+
+    fn fresh(dirs: &RefCell<Vec<TempDir>>, bounds: Bounds) -> SqliteStore {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = Options::default();
+        options.bounds = bounds;
+        let (store, report) = SqliteStore::open(dir.path(), options).unwrap();
+        assert!(report.created);
+        dirs.borrow_mut().push(dir);
+        store
+    }
+
+    #[test]
+    fn the_sqlite_store_keeps_the_contract() {
+        let dirs = RefCell::default();
+        contract::run(|| fresh(&dirs, Bounds::default())).unwrap();
+        contract::run_bounded(|| fresh(&dirs, contract::SMALL)).unwrap();
+        contract::run_durable(|| {
+            let dir = tempfile::tempdir().unwrap();
+            move || SqliteStore::open(dir.path(), Options::default()).unwrap().0
+        })
+        .unwrap();
+    }
 }
