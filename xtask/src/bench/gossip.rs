@@ -78,7 +78,10 @@ async fn measure(plan: &Plan) -> Result<Vec<Row>> {
         let phase = u32::try_from(number)? + 1;
         let figures = load::run(phase, &network.nodes, &network.board, load).await?;
         let counts = network.counts().await?.since(&before);
-        eprintln!("{name}: {figures:.2?} {counts:?}");
+        eprintln!(
+            "{name}: {} deliveries; {} grafts, {} prunes, {} put off, {} lost to slow subscribers",
+            figures.deliveries, counts.grafts, counts.prunes, counts.put_off, counts.lagged
+        );
         rows.extend(rows_of(name, &figures, &counts));
         sleep(REST).await;
     }
@@ -130,7 +133,8 @@ struct Counts {
     grafts: u64,
     prunes: u64,
     bytes: u64,
-    dropped: u64,
+    /// Pushes that found no room and were announced, asked for again or sent later.
+    put_off: u64,
     lagged: u64,
     accused: u64,
 }
@@ -143,7 +147,7 @@ impl Counts {
         self.grafts += gossip.grafts;
         self.prunes += gossip.prunes;
         self.bytes += status.transport.bytes_out;
-        self.dropped += gossip.dropped_by_queue
+        self.put_off += gossip.dropped_by_queue
             + gossip.dropped_by_pending
             + gossip.dropped_by_link
             + gossip.dropped_by_origin
@@ -160,7 +164,7 @@ impl Counts {
             grafts: self.grafts - before.grafts,
             prunes: self.prunes - before.prunes,
             bytes: self.bytes - before.bytes,
-            dropped: self.dropped - before.dropped,
+            put_off: self.put_off - before.put_off,
             lagged: self.lagged - before.lagged,
             accused: self.accused - before.accused,
         }

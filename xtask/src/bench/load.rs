@@ -45,7 +45,6 @@ pub(super) struct Load {
 }
 
 /// What a phase showed.
-#[derive(Debug)]
 pub(super) struct Figures {
     pub(super) deliveries: u64,
     pub(super) lost: u64,
@@ -290,8 +289,8 @@ async fn closed(
     book.room.add_permits(window);
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = JoinSet::new();
-    for node in nodes.iter().take(publishers).cloned() {
-        let (book, next) = (Arc::clone(book), Arc::clone(&next));
+    for node in nodes.iter().take(publishers) {
+        let (node, book, next) = (node.clone(), Arc::clone(book), Arc::clone(&next));
         tasks.spawn(async move {
             while let Ok(room) = book.room.acquire().await {
                 room.forget();
