@@ -32,8 +32,22 @@ pub(super) async fn run(global: &Global, up: Up) -> Result<(), Failure> {
     let server = Server::bind(&dir.control_socket())
         .await
         .map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let ended = serve(global, &dir, config, server, first_start).await;
+    // Also of a node that did not start: the socket is this process's.
+    let _removed = std::fs::remove_file(dir.control_socket());
+    ended
+}
+
+/// Starts the node and answers on its control socket until it is told to stop.
+async fn serve(
+    global: &Global,
+    dir: &DataDir,
+    config: NodeConfig,
+    server: Server,
+    first_start: bool,
+) -> Result<(), Failure> {
     let node = Node::start(config).await?;
-    greet(global, &dir, &node, first_start)?;
+    greet(global, dir, &node, first_start)?;
 
     let mut stopped = node.events();
     let control = node.clone();
@@ -48,7 +62,6 @@ pub(super) async fn run(global: &Global, up: Up) -> Result<(), Failure> {
     anstream::eprintln!("stopping");
     node.shutdown().await;
     serving.abort();
-    let _removed = std::fs::remove_file(dir.control_socket());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    net::UdpSocket,
     os::unix::fs::PermissionsExt,
     path::Path,
 };
@@ -91,4 +92,15 @@ fn a_data_directory_with_too_long_a_name_for_a_socket_says_so() {
     let deep = dir.path().join("d".repeat(120));
     let output = run(&deep, &["up", "--listen", "127.0.0.1:0"]);
     fails(&output, 3, "--data-dir");
+}
+
+#[test]
+fn a_node_that_could_not_start_leaves_no_socket_behind() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let dir = TempDir::new().unwrap();
+    let output = run(dir.path(), &["up", "--listen", &address]);
+    fails(&output, 1, &address);
+    assert!(dir.path().join("identity.key").exists());
+    assert!(!dir.path().join("control.sock").exists());
 }

@@ -80,3 +80,20 @@ fn a_wrong_value_names_the_key_the_value_the_origin_and_the_range() {
         crate::fails(&output, 3, word);
     }
 }
+
+#[test]
+fn a_list_is_read_as_people_type_it_and_as_toml() {
+    let dir = TempDir::new().unwrap();
+    let announced = |text: &str| {
+        let set = format!("announce={text}");
+        let words = ["--json", "--set", &set, "config", "show"];
+        let shown: Value = serde_json::from_str(&succeeds(&run(dir.path(), &words))).unwrap();
+        shown["announce"]["value"].clone()
+    };
+    let v6 = "[2001:db8::1]:7717";
+    assert_eq!(announced(v6), serde_json::json!([v6]));
+    let both = serde_json::json!([v6, "192.0.2.1:7717"]);
+    assert_eq!(announced(&format!("{v6}, 192.0.2.1:7717")), both);
+    assert_eq!(announced(&both.to_string()), both);
+    assert_eq!(announced(""), serde_json::json!([]));
+}

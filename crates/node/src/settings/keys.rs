@@ -225,13 +225,10 @@ impl Key {
     pub(super) fn parse_text(&self, text: &str, origin: &Origin) -> Result<Value, SettingsError> {
         let value = match self.kind {
             Kind::Text(_) | Kind::Choice(_) | Kind::Profile => Some(Value::String(text.into())),
-            Kind::List(_) if !text.trim_start().starts_with('[') => Some(Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(|item| Value::String(item.into()))
-                    .collect(),
-            )),
+            // An IPv6 address begins like a list of TOML.
+            Kind::List(_) => parse_value(text)
+                .filter(Value::is_array)
+                .or_else(|| Some(parse_list(text))),
             _ => parse_value(text),
         };
         let value = value.unwrap_or_else(|| Value::String(text.into()));
@@ -270,6 +267,13 @@ impl Key {
             origin: origin.clone(),
         })
     }
+}
+
+/// A list as people type it: items between commas.
+fn parse_list(text: &str) -> Value {
+    let items = text.split(',').map(str::trim);
+    let items = items.filter(|item| !item.is_empty());
+    Value::Array(items.map(|item| Value::String(item.into())).collect())
 }
 
 fn parse_value(text: &str) -> Option<Value> {
