@@ -1,14 +1,30 @@
 //! Drives the fuzz targets of `tests/fuzz`, which is a workspace of its own.
+//!
+//! The targets are built by cargo alone, with the coverage that libFuzzer needs, so that nothing
+//! has to be installed. Coverage flags are unstable: a nightly compiler takes them as they are, a
+//! stable one with its bootstrap switch.
 
-use std::process::{Command, Stdio};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
 use crate::{
-    process::{has_cargo, root},
+    process::root,
     report::{Count, Report, Row},
 };
+
+/// What makes the compiler count the edges that an input takes.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
+     -Cllvm-args=-sanitizer-coverage-level=4 \
+     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+     -Cllvm-args=-sanitizer-coverage-pc-table \
+     -Cllvm-args=-sanitizer-coverage-trace-compares";
+/// Longer inputs find nothing that shorter ones do not.
+const INPUT_LEN_MAX: usize = 4_096;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -24,58 +40,96 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let folder = root().join("tests/fuzz/fuzz_targets");
-    let mut targets: Vec<String> = std::fs::read_dir(&folder)
+    let mut known: Vec<String> = std::fs::read_dir(&folder)
         .with_context(|| format!("no fuzz targets in {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
-        .filter(|name| args.target.as_ref().is_none_or(|wanted| wanted == name))
         .collect();
-    targets.sort_unstable();
-    if targets.is_empty() {
-        bail!(
-            "there is no fuzz target {:?} in {}",
-            args.target,
-            folder.display()
-        );
-    }
-    if !has_cargo("fuzz") {
-        bail!("cargo-fuzz is not installed; install it with: cargo install cargo-fuzz --locked");
-    }
-    let nightly = has_nightly();
+    known.sort_unstable();
+    let targets: Vec<String> = match &args.target {
+        Some(wanted) if !known.contains(wanted) => {
+            bail!(
+                "there is no fuzz target {wanted:?}; there are {}",
+                known.join(", ")
+            );
+        }
+        Some(wanted) => vec![wanted.clone()],
+        None => known,
+    };
+    let folder = build(args.target.as_deref())?;
     let mut rows = Vec::new();
     for target in &targets {
         eprintln!("== {target}");
-        rows.push(fuzz_one(target, args.seconds, nightly)?);
+        rows.push(fuzz_one(target, &folder.join(target), args.seconds)?);
     }
     Report::new("fuzz", Count::Runs(targets.len() as u64), rows).finish(args.json)
 }
 
-fn has_nightly() -> bool {
-    Command::new("rustup")
-        .args(["toolchain", "list"])
-        .stderr(Stdio::null())
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("nightly"))
+/// Builds one target or all; where they are.
+fn build(target: Option<&str>) -> Result<PathBuf> {
+    let host = host()?;
+    let home = root().join("tests/fuzz");
+    let mut command = Command::new("cargo");
+    // Unset, so that the override file of this folder decides and not what runs this task.
+    command.env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+    command
+        .current_dir(&home)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", COVERAGE)
+        .args(["build", "--release", "--target", &host, "--target-dir"])
+        .arg(home.join("target"));
+    match target {
+        Some(target) => command.args(["--bin", target]),
+        None => command.arg("--bins"),
+    };
+    // Talk belongs on stderr; stdout is the report's.
+    let status = command
+        .stdout(Stdio::null())
+        .status()
+        .context("could not start cargo")?;
+    if !status.success() {
+        bail!(
+            "the fuzz targets did not build: they need a compiler that takes coverage flags \
+             (rustc 1.95.0 does) and a C++ compiler for libFuzzer (as in: apt-get install g++)"
+        );
+    }
+    Ok(home.join("target").join(host).join("release"))
 }
 
-fn fuzz_one(target: &str, seconds: u64, nightly: bool) -> Result<Row> {
-    let mut command = Command::new("cargo");
-    if nightly {
-        command.arg("+nightly");
-    } else {
-        // Coverage flags are unstable; a stable compiler takes them with this switch.
-        command.env("RUSTC_BOOTSTRAP", "1");
+/// The triple of this machine; given explicitly, so that build scripts are built without coverage.
+fn host() -> Result<String> {
+    let output = Command::new("rustc")
+        .arg("-vV")
+        .output()
+        .context("could not start rustc")?;
+    let talk = String::from_utf8_lossy(&output.stdout).into_owned();
+    talk.lines()
+        .find_map(|line| line.strip_prefix("host: "))
+        .map(str::to_owned)
+        .context("rustc -vV names no host")
+}
+
+fn fuzz_one(target: &str, binary: &std::path::Path, seconds: u64) -> Result<Row> {
+    let home = root().join("tests/fuzz");
+    let (corpus, found) = (home.join("corpus").join(target), home.join("artifacts"));
+    for folder in [&corpus, &found] {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("could not make {}", folder.display()))?;
     }
-    let limit = match seconds {
-        0 => "-runs=0".to_owned(),
-        seconds => format!("-max_total_time={seconds}"),
+    let mut command = Command::new(binary);
+    match seconds {
+        0 => command.arg("-runs=0"),
+        seconds => command.arg(format!("-max_total_time={seconds}")),
     };
-    command.current_dir(root());
-    command.args(["fuzz", "run", "--fuzz-dir", "tests/fuzz", target, "--"]);
-    command.args([limit.as_str(), "-print_final_stats=1", "-rss_limit_mb=2048"]);
+    command
+        .arg(&corpus)
+        .arg(format!("-max_len={INPUT_LEN_MAX}"))
+        .args(["-print_final_stats=1", "-rss_limit_mb=2048", "-timeout=10"])
+        .arg(format!("-artifact_prefix={}/{target}-", found.display()))
+        .current_dir(&home);
     let output = command
         .stdout(Stdio::null())
         .output()
-        .context("could not start cargo fuzz")?;
+        .with_context(|| format!("could not start {}", binary.display()))?;
     let talk = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         eprintln!("{talk}");
@@ -106,5 +160,10 @@ mod tests {
         let talk = "Done 12 runs\nstat::number_of_executed_units: 1234\nstat::average_exec: 1\n";
         assert_eq!(super::runs(talk), 1_234.0);
         assert_eq!(super::runs("nothing"), 0.0);
+    }
+
+    #[test]
+    fn the_compiler_names_this_machine() {
+        assert!(super::host().is_ok_and(|host| host.contains('-')));
     }
 }
