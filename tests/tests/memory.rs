@@ -1,4 +1,5 @@
 //! How much one node holds in memory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use repute_base::{Address, BoundedString, BoundedVec, Mono, Rng, Timestamp, Wall};
 use repute_identity::{Identity, NodeId};

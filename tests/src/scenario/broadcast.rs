@@ -16,7 +16,7 @@ pub const BROADCAST: Scenario = Scenario {
 };
 
 /// While the tree forms.
-const SETTLING: usize = 30;
+const SETTLING: usize = 100;
 /// Once it has.
 const MEASURED: usize = 100;
 

@@ -37,11 +37,21 @@ pub(super) fn run(scenario: &Scenario, size: &Size) -> Vec<Row> {
         }
     }
     let mut rows = vec![Row::plain("nodes", nodes as f64, "nodes")];
-    rows.extend(figures.values().filter_map(|one| Figure::merge(one)).map(row));
+    rows.extend(
+        figures
+            .values()
+            .filter_map(|one| Figure::merge(one))
+            .map(row),
+    );
     let small = nodes.clamp(scenario.nodes_min, TWICE_NODES.max(scenario.nodes_min));
     let trace = || (scenario.run)(size.seeds.start, small).trace;
     let unequal = u32::from(trace() != trace());
-    rows.push(Row::exactly("R27 unequal traces", unequal.into(), "seeds", 0.0));
+    rows.push(Row::exactly(
+        "R27 unequal traces",
+        unequal.into(),
+        "seeds",
+        0.0,
+    ));
     rows.push(Row::plain("took", started.elapsed().as_secs_f64(), "s"));
     rows
 }
@@ -65,7 +75,11 @@ fn outcomes(
             eprintln!(
                 "{} seed {seed}: {} in {:.1} s, trace {}",
                 scenario.name,
-                if outcome.failures().is_empty() { "ok" } else { "FAILED" },
+                if outcome.failures().is_empty() {
+                    "ok"
+                } else {
+                    "FAILED"
+                },
                 started.elapsed().as_secs_f64(),
                 outcome.trace,
             );
