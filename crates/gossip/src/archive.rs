@@ -4,7 +4,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use repute_base::{Mono, Wall};
 use repute_identity::NodeId;
-use repute_protocol::{MessageId, Seq, limits::SEEN_MARGIN};
+use repute_protocol::{Announced, MessageId, Seq, limits::SEEN_MARGIN};
 
 use crate::{
     Limits,
@@ -119,6 +119,21 @@ impl Archive {
             let record = self.records.get(id)?;
             Some((record.sent.as_millis() / 1_000, *id))
         })
+    }
+
+    /// What arrived within `age`, the latest `count` at most, oldest first.
+    pub(crate) fn recent(&self, now: Mono, age: Duration, count: usize) -> Vec<Announced> {
+        let latest = self.retained.iter().rev().take(count);
+        let mut recent: Vec<Announced> = latest
+            .filter_map(|id| Some((*id, self.records.get(id)?)))
+            .take_while(|(_, record)| now.since(record.arrived) <= age)
+            .map(|(id, record)| Announced {
+                id,
+                hops: record.hops,
+            })
+            .collect();
+        recent.reverse();
+        recent
     }
 
     pub(crate) const fn floor(&self) -> u64 {

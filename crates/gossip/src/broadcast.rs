@@ -48,7 +48,7 @@ impl Gossip {
         }
         if self.archive.contains(&id) {
             self.stats.duplicates += 1;
-            if !requested {
+            if !requested && !self.dispel_doubt(&id) {
                 self.prune(peer);
             }
             return;
@@ -102,7 +102,7 @@ impl Gossip {
             return;
         };
         let id = envelope.id();
-        let holders = self.found(&id, first);
+        let found = self.found(&id, first);
         let replay = self.authors.is_replay(&envelope.author(), envelope.seq());
         let message = match Payload::decode(envelope.kind(), &envelope.payload()) {
             Ok(Payload::Message(message)) => Some(message),
@@ -121,10 +121,20 @@ impl Gossip {
             return;
         };
         self.stats.duplicates += senders.len().saturating_sub(1) as u64;
-        for (peer, pushed) in senders.iter().skip(1) {
-            if *pushed {
-                self.prune(*peer);
+        let mut pushers = senders
+            .iter()
+            .skip(1)
+            .filter(|(_, pushed)| *pushed)
+            .map(|(peer, _)| *peer);
+        if let Some(announced) = found.late_since {
+            // Asked for because the tree was late: the first to push it nevertheless is the tree.
+            self.doubt_tree(id, first, announced);
+            if pushers.next().is_some() {
+                self.dispel_doubt(&id);
             }
+        }
+        for peer in pushers {
+            self.prune(peer);
         }
         if replay {
             // Seen in an earlier run: kept for others who ask, but neither told nor spread again.
@@ -144,8 +154,14 @@ impl Gossip {
         }
         self.emit(Output::Useful { peer: first });
         let mut informed: Vec<NodeId> = senders.iter().map(|(peer, _)| *peer).collect();
-        informed.extend(holders);
-        self.spread(&envelope, arrival, senders, &informed);
+        informed.extend(found.holders);
+        if found.late_since.is_some() && !self.is_torn() {
+            // Whoever feeds us will push it still; a push from us would meet that one, and both
+            // sides would prune a link that is only slow.
+            self.announce_to_all(&envelope, arrival, senders);
+        } else {
+            self.spread(&envelope, arrival, senders, &informed);
+        }
         if envelope.author() != self.me {
             let ready = self.topics.receive(
                 Delivery {
@@ -294,6 +310,21 @@ impl Gossip {
             // Also to those who announced it to us: a lazy link that announces nothing is silent.
             self.announce(peer, announced);
         }
+    }
+
+    fn announce_to_all(
+        &mut self,
+        envelope: &Envelope,
+        arrival: Arrival,
+        senders: &[(NodeId, bool)],
+    ) {
+        let (id, hops) = (envelope.id(), arrival.hops);
+        for peer in self.active.clone() {
+            if !senders.iter().any(|(sender, _)| *sender == peer) {
+                self.announce(peer, Announced { id, hops });
+            }
+        }
+        self.flush_soon();
     }
 
     /// Another copy came over this link: from now on announcements will do.

@@ -14,9 +14,10 @@ use crate::{
     hash::{Keyed, Table},
     link::{Full, Link},
     membership::Passive,
+    patience::Patience,
     pending::Waiting,
     reconcile::Reconciler,
-    repair::{Missing, Patience},
+    repair::{Doubt, Missing},
     seen::Authors,
     topics::Topics,
 };
@@ -47,6 +48,8 @@ pub struct Gossip {
     pub(crate) missing: Table<MessageId, Missing>,
     pub(crate) missing_due: BTreeSet<(Mono, MessageId)>,
     pub(crate) patience: Patience,
+    pub(crate) doubts: VecDeque<Doubt>,
+    pub(crate) torn_until: Mono,
     pub(crate) reconciler: Reconciler,
     pub(crate) topics: Topics,
     pub(crate) signing: BTreeSet<u64>,
@@ -93,6 +96,8 @@ impl Gossip {
             pending_bytes: 0,
             missing_due: BTreeSet::new(),
             patience: Patience::default(),
+            doubts: VecDeque::new(),
+            torn_until: Mono::ZERO,
             reconciler: Reconciler::default(),
             signing: BTreeSet::new(),
             stats: Stats::default(),
@@ -202,10 +207,17 @@ impl Gossip {
         }
     }
 
-    /// Announcements go out within the interval.
+    /// Announcements go out within the interval; at once where the tree is torn.
     pub(crate) fn schedule_flush(&mut self) {
+        if self.is_torn() {
+            return self.flush_soon();
+        }
         self.flush_at
             .get_or_insert(self.now.mono + self.config.interval);
+    }
+
+    pub(crate) const fn flush_soon(&mut self) {
+        self.flush_at = Some(self.now.mono);
     }
 
     pub(crate) fn schedule_persist(&mut self) {
@@ -314,6 +326,7 @@ impl Gossip {
             self.flush_announcements();
         }
         self.chase_missing();
+        self.judge_doubts();
         if self.persist_at.is_some_and(|at| at <= now) {
             self.persist_at = None;
             let rows = self
@@ -348,6 +361,9 @@ impl Gossip {
         if now >= self.shuffle_at {
             self.shuffle_at = now + self.rng.jitter(self.config.shuffle_interval, 20);
             self.shuffle();
+            if self.links.len() < 2 * self.config.active_size() {
+                self.look_outside();
+            }
         }
         self.maintain_fetches();
         self.maintain_reconciliation();
@@ -420,11 +436,13 @@ impl Machine for Gossip {
 
     fn next_deadline(&self) -> Option<Mono> {
         let missing = self.missing_due.first().map(|(at, _)| *at);
+        let doubt = self.doubts.front().map(|doubt| doubt.due);
         [
             self.flush_at,
             self.persist_at,
             self.maintain_at,
             missing,
+            doubt,
             self.topics.next_deadline(),
         ]
         .into_iter()

@@ -49,6 +49,7 @@ mod limits;
 mod link;
 mod membership;
 mod output;
+mod patience;
 mod pending;
 mod reconcile;
 mod repair;

@@ -113,6 +113,7 @@ impl Gossip {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
+        self.ask_others_than(peer);
         if !link.distrusted && !link.addresses.is_empty() {
             self.passive.add(peer, link.addresses, &mut self.rng);
             if let Some(candidate) = self.passive.peers.get_mut(&peer) {
@@ -225,7 +226,7 @@ impl Gossip {
         ttl: u8,
         peers: BoundedVec<PeerHint, HINTS_MAX>,
     ) {
-        if origin.id == self.me || !self.is_active(&from) {
+        if origin.id == self.me || !self.links.contains_key(&from) {
             return;
         }
         if origin.id == from {
@@ -258,7 +259,7 @@ impl Gossip {
 
     /// Starts the random walk of a part of our views.
     pub(crate) fn shuffle(&mut self) {
-        let Some(next) = self.random_active(&[]) else {
+        let Some(next) = self.random_link() else {
             return;
         };
         let active = self
@@ -388,6 +389,7 @@ impl Gossip {
         }
         self.active.insert(place, peer);
         self.active_changed = true;
+        self.announce_recent(peer);
         true
     }
 
@@ -417,18 +419,23 @@ impl Gossip {
         self.active_changed = true;
         if let Some(link) = self.links.get_mut(&peer) {
             link.announce.clear();
+            if link.eager {
+                self.tear();
+            }
         }
         true
     }
 
     fn ask(&mut self, peer: NodeId) {
         let alone = self.active.is_empty();
+        // A node that nobody has room for would end on an island with others like it.
+        let urgent = 2 * self.active.len() < self.config.active_size();
         if let Some(link) = self.links.get_mut(&peer) {
             link.asked = Some(self.now.mono);
             let frame = if alone {
                 GossipFrame::Join
             } else {
-                GossipFrame::Neighbor { urgent: false }
+                GossipFrame::Neighbor { urgent }
             };
             self.send_control(peer, frame);
         }
@@ -456,6 +463,39 @@ impl Gossip {
             id: *peer,
             addresses: BoundedVec::truncated(addresses.iter().copied()),
         })
+    }
+
+    /// Asks for a link beyond the active view: neighbours that know only each other are content,
+    /// and would never look at whom else they have heard of.
+    pub(crate) fn look_outside(&mut self) {
+        let now = self.now.mono;
+        let rested = |peer: &Candidate| peer.wanted.is_none_or(|at| now.since(at) >= WANT_PAUSE);
+        let known = self.passive.peers.iter();
+        let ready: Vec<NodeId> = known
+            .filter(|(_, peer)| rested(peer))
+            .map(|(id, _)| *id)
+            .collect();
+        if let Some(peer) = self.rng.choose(&ready).copied() {
+            self.want(peer);
+        }
+    }
+
+    /// A random linked peer; every other time one outside the active view, if there is one. An
+    /// island of neighbours that know only each other is left over such a link.
+    pub(crate) fn random_link(&mut self) -> Option<NodeId> {
+        let outside: Vec<NodeId> = self
+            .links
+            .keys()
+            .copied()
+            .filter(|peer| !self.is_active(peer))
+            .collect();
+        if self.rng.chance(1, 2)
+            && let Some(peer) = self.rng.choose(&outside)
+        {
+            return Some(*peer);
+        }
+        let linked: Vec<NodeId> = self.links.keys().copied().collect();
+        self.rng.choose(&linked).copied()
     }
 
     fn random_active(&mut self, except: &[NodeId]) -> Option<NodeId> {

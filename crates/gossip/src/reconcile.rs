@@ -115,8 +115,8 @@ impl Gossip {
             .get_or_insert(now + self.rng.jitter(interval, 20));
         if next <= now {
             self.reconciler.due = Some(now + self.rng.jitter(interval, 20));
-            let linked: Vec<NodeId> = self.links.keys().copied().collect();
-            due.extend(self.rng.choose(&linked));
+            due.extend(self.random_link());
+            self.look_outside();
         }
         due.dedup();
         for peer in due.into_iter().take(SESSIONS_MAX.saturating_sub(running)) {

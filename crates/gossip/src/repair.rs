@@ -13,6 +13,16 @@ const CHASE_BATCH: usize = 1_024;
 const IN_FLIGHT_MAX: usize = 256;
 /// A bulk fetch without progress for so long has failed.
 const FETCH_STALL: Duration = Duration::from_secs(10);
+/// A fetch without progress for so long is tried with others as well.
+const FETCH_PATIENCE: Duration = Duration::from_secs(2);
+/// Messages watched at once for whether the tree brings them: a few show whether it is torn.
+pub(crate) const DOUBTS_MAX: usize = 64;
+/// How much longer than usual the tree may take before it counts as torn.
+const DOUBT_EXTRA: Duration = Duration::from_millis(200);
+/// So long after a tree link was lost, repair does not wait for the tree.
+const TORN_FOR: Duration = Duration::from_secs(5);
+/// Messages that came within this time before are announced to a new neighbour.
+const RECENT: Duration = Duration::from_secs(5);
 /// Requests of one peer that wait for credit.
 const SERVE_MAX: usize = 4_096;
 
@@ -22,6 +32,8 @@ pub(crate) struct Missing {
     holders: Vec<NodeId>,
     /// Those already asked, the latest last.
     asked: Vec<NodeId>,
+    /// Asked for because the tree did not bring it in time.
+    late: bool,
     first: Mono,
     asked_at: Mono,
     due: Mono,
@@ -29,59 +41,22 @@ pub(crate) struct Missing {
     over: bool,
 }
 
-/// How long to wait for the tree, and for an answer: learnt from what arrivals took, like a
-/// retransmission timer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    lead: Estimate,
-    reply: Estimate,
+/// A message that had to be asked for although nothing was known to be wrong with the tree: if
+/// the tree does not bring it either, it is torn.
+#[derive(Debug)]
+pub(crate) struct Doubt {
+    id: MessageId,
+    server: NodeId,
+    announced: Mono,
+    pub(crate) due: Mono,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Estimate {
-    mean_ms: u64,
-    deviation_ms: u64,
-}
-
-impl Estimate {
-    fn learn(&mut self, sample: Duration) {
-        let sample = u64::try_from(sample.as_millis())
-            .unwrap_or(u64::MAX)
-            .min(10_000);
-        self.deviation_ms = (3 * self.deviation_ms + self.mean_ms.abs_diff(sample)).div_ceil(4);
-        self.mean_ms = (7 * self.mean_ms + sample).div_ceil(8);
-    }
-
-    fn bound(self, min_ms: u64, max_ms: u64) -> Duration {
-        Duration::from_millis((self.mean_ms + 4 * self.deviation_ms).clamp(min_ms, max_ms))
-    }
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            lead: Estimate {
-                mean_ms: 50,
-                deviation_ms: 25,
-            },
-            reply: Estimate {
-                mean_ms: 200,
-                deviation_ms: 75,
-            },
-        }
-    }
-}
-
-impl Patience {
-    /// How long after an announcement the message itself may still come over the tree.
-    fn with_tree(self) -> Duration {
-        self.lead.bound(20, 1_000)
-    }
-
-    /// How long a neighbour may take to send what it was asked for.
-    fn with_reply(self) -> Duration {
-        self.reply.bound(100, 3_000)
-    }
+/// What was known of a message when it came.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) holders: Vec<NodeId>,
+    /// When it was first announced, if it was asked for because the tree was late.
+    pub(crate) late_since: Option<Mono>,
 }
 
 impl Gossip {
@@ -126,14 +101,25 @@ impl Gossip {
         // A neighbour that pushes announces only what it will not push.
         let lazy = active && !link.eager;
         for Announced { id, hops } in messages {
-            if let Some(record) = self.archive.get(&id) {
+            if let Some(tree) = self.archive.get(&id).map(|record| record.hops) {
+                if lazy {
+                    self.patience.tree_was_first();
+                } else {
+                    // Who pushes to us got it on request itself: the tree is slow, not torn.
+                    self.dispel_doubt(&id);
+                }
                 if let Some(link) = self.links.get_mut(&peer) {
-                    link.compare(record.hops, hops);
+                    link.compare(tree, hops);
                 }
             } else if self.pending.contains_key(&id) {
                 // Its signature check decides.
             } else if lazy {
-                self.note_missing(id, peer, self.patience.with_tree());
+                let wait = if self.is_torn() {
+                    self.patience.with_torn_tree()
+                } else {
+                    self.patience.with_tree()
+                };
+                self.note_missing(id, peer, wait);
             } else {
                 self.fetch(peer, id);
             }
@@ -169,6 +155,13 @@ impl Gossip {
             let known = entry.holders.contains(&holder);
             if !known && entry.holders.len() < self.limits.holders_max {
                 entry.holders.push(holder);
+                if entry.over {
+                    // Nobody else is left to wait for.
+                    entry.over = false;
+                    self.missing_due.remove(&(entry.due, id));
+                    entry.due = self.now.mono;
+                    self.missing_due.insert((entry.due, id));
+                }
             }
             return;
         }
@@ -180,6 +173,7 @@ impl Gossip {
         let entry = Missing {
             holders: [holder].into(),
             asked: Vec::new(),
+            late: false,
             first: now,
             asked_at: now,
             due,
@@ -191,8 +185,22 @@ impl Gossip {
 
     /// Puts a message on the list of those to ask `peer` for, unless it is looked for already.
     pub(crate) fn fetch(&mut self, peer: NodeId, id: MessageId) {
+        if let Some(entry) = self.missing.get_mut(&id) {
+            // Who pushes to us says that it will not push this one: no sign of a torn tree, and
+            // no use to wait for it.
+            entry.late = false;
+            if entry.asked.is_empty() {
+                entry.holders.retain(|holder| *holder != peer);
+                entry.holders.insert(0, peer);
+                entry.holders.truncate(self.limits.holders_max.max(1));
+                self.missing_due.remove(&(entry.due, id));
+                entry.due = self.now.mono;
+                self.missing_due.insert((entry.due, id));
+                return;
+            }
+        }
         let new = !self.missing.contains_key(&id);
-        self.note_missing(id, peer, FETCH_STALL);
+        self.note_missing(id, peer, FETCH_PATIENCE);
         if !new {
             return;
         }
@@ -254,23 +262,100 @@ impl Gossip {
     }
 
     /// A message has come: whoever announced it, and what the wait teaches.
-    pub(crate) fn found(&mut self, id: &MessageId, from: NodeId) -> Vec<NodeId> {
+    pub(crate) fn found(&mut self, id: &MessageId, from: NodeId) -> Found {
         let Some(entry) = self.missing.remove(id) else {
-            return Vec::new();
+            return Found::default();
         };
         self.missing_due.remove(&(entry.due, *id));
         let now = self.now.mono;
+        let mut late_since = None;
         if entry.asked.last() == Some(&from) {
-            self.patience.reply.learn(now.since(entry.asked_at));
+            self.patience.answer_took(now.since(entry.asked_at));
+            late_since = entry.late.then_some(entry.first);
         } else {
-            self.patience.lead.learn(now.since(entry.first));
+            self.patience.tree_took(now.since(entry.first));
         }
-        entry.holders
+        Found {
+            holders: entry.holders,
+            late_since,
+        }
+    }
+
+    /// Whether the tree has just lost a link here, or has none: then it need not be waited for.
+    pub(crate) fn is_torn(&self) -> bool {
+        let eager = |peer: &NodeId| self.links.get(peer).is_some_and(|link| link.eager);
+        self.now.mono < self.torn_until || !self.active.iter().any(eager)
+    }
+
+    /// A link of the tree is gone.
+    pub(crate) fn tear(&mut self) {
+        self.torn_until = self.now.mono + TORN_FOR;
+    }
+
+    /// `server` brought on request what the tree should have brought by now.
+    pub(crate) fn doubt_tree(&mut self, id: MessageId, server: NodeId, announced: Mono) {
+        if self.doubts.len() < DOUBTS_MAX {
+            let due = self.now.mono + self.patience.with_tree() * 2 + DOUBT_EXTRA;
+            self.doubts.push_back(Doubt {
+                id,
+                server,
+                announced,
+                due,
+            });
+        }
+    }
+
+    /// A copy was pushed of what we have already. True if the tree was only slow with it.
+    pub(crate) fn dispel_doubt(&mut self, id: &MessageId) -> bool {
+        let Some(place) = self.doubts.iter().position(|doubt| doubt.id == *id) else {
+            return false;
+        };
+        if let Some(doubt) = self.doubts.remove(place) {
+            self.patience
+                .tree_took(self.now.mono.since(doubt.announced));
+        }
+        true
+    }
+
+    /// Repairs the tree where it did not bring what was asked for meanwhile.
+    pub(crate) fn judge_doubts(&mut self) {
+        let now = self.now.mono;
+        if let Some(doubt) = self.doubts.front().filter(|doubt| doubt.due <= now) {
+            let server = doubt.server;
+            // One new link may mend it all; what else is missed will be doubted again.
+            self.doubts.clear();
+            if self.is_active(&server) {
+                self.graft(server, Vec::new());
+            }
+        }
+    }
+
+    /// Tells a new neighbour at once what came recently: it may have missed it while it had
+    /// no neighbour to hear it from, or it was under way on a link that broke.
+    pub(crate) fn announce_recent(&mut self, peer: NodeId) {
+        let recent = self.archive.recent(self.now.mono, RECENT, IDS_MAX);
+        for message in recent {
+            self.announce(peer, message);
+        }
+        self.flush_soon();
+    }
+
+    /// What was asked of a peer that is gone is asked of others now.
+    pub(crate) fn ask_others_than(&mut self, peer: NodeId) {
+        let now = self.now.mono;
+        for (id, entry) in &mut self.missing {
+            if entry.asked.last() == Some(&peer) && !entry.over && entry.due > now {
+                self.missing_due.remove(&(entry.due, *id));
+                entry.due = now;
+                self.missing_due.insert((now, *id));
+            }
+        }
     }
 
     /// Asks for what the tree did not bring in time.
     pub(crate) fn chase_missing(&mut self) {
         let now = self.now.mono;
+        let torn = self.is_torn();
         let mut asks: BTreeMap<NodeId, Vec<MessageId>> = BTreeMap::new();
         for _ in 0..CHASE_BATCH {
             let Some((due, id)) = self
@@ -291,9 +376,9 @@ impl Gossip {
                 self.pending.contains_key(&id) || self.pending.len() >= self.limits.pending_max;
             if let Some(link) = latest {
                 let listed = link.in_flight.contains(&id) || !link.fetch.is_empty();
-                if listed && now.since(link.fetch_progress) < FETCH_STALL {
+                if listed && now.since(link.fetch_progress) < FETCH_PATIENCE {
                     patient = true;
-                    wait = FETCH_STALL;
+                    wait = FETCH_PATIENCE;
                 } else if !patient {
                     link.score.broken_promise();
                 }
@@ -302,8 +387,11 @@ impl Gossip {
                 let next = entry
                     .holders
                     .iter()
-                    .find(|peer| !entry.asked.contains(*peer) && self.links.contains_key(*peer));
-                let Some(next) = next.copied() else {
+                    .filter(|peer| !entry.asked.contains(*peer))
+                    .filter_map(|peer| Some((self.links.get(peer)?, *peer)))
+                    .min_by_key(|(link, _)| link.score.breaks_promises())
+                    .map(|(link, peer)| (link.eager, peer));
+                let Some((eager, next)) = next else {
                     if entry.over {
                         // Anti-entropy finds it if it exists.
                         self.missing.remove(&id);
@@ -314,6 +402,7 @@ impl Gossip {
                     }
                     continue;
                 };
+                entry.late |= entry.asked.is_empty() && !eager;
                 entry.asked.push(next);
                 entry.asked_at = now;
                 asks.entry(next).or_default().push(id);
@@ -322,36 +411,37 @@ impl Gossip {
             self.missing_due.insert((entry.due, id));
         }
         for (peer, ids) in asks {
-            self.graft(peer, ids);
+            if torn {
+                self.graft(peer, ids);
+            } else {
+                // The tree may only be slow: it is changed once it is known to be torn.
+                self.request(peer, ids);
+            }
+        }
+    }
+
+    fn request(&mut self, peer: NodeId, ids: Vec<MessageId>) {
+        let mut ids = ids.into_iter();
+        while ids.len() > 0 {
+            let messages = BoundedVec::truncated(ids.by_ref().take(IDS_MAX));
+            self.send_control(peer, GossipFrame::Want { messages });
         }
     }
 
     /// Asks a neighbour to send messages and to push from now on; others only to send.
-    fn graft(&mut self, peer: NodeId, ids: Vec<MessageId>) {
-        let active = self.is_active(&peer);
-        let Some(link) = self.links.get_mut(&peer) else {
-            return;
-        };
-        link.ahead = 0;
-        if active {
+    pub(crate) fn graft(&mut self, peer: NodeId, ids: Vec<MessageId>) {
+        if !self.is_active(&peer) {
+            return self.request(peer, ids);
+        }
+        if let Some(link) = self.links.get_mut(&peer) {
             link.eager = true;
-            self.stats.grafts += 1;
+            link.ahead = 0;
         }
+        self.stats.grafts += 1;
         let mut ids = ids.into_iter();
-        loop {
-            let messages = BoundedVec::truncated(ids.by_ref().take(IDS_MAX));
-            self.send_control(
-                peer,
-                if active {
-                    GossipFrame::Graft { messages }
-                } else {
-                    GossipFrame::Want { messages }
-                },
-            );
-            if ids.len() == 0 {
-                break;
-            }
-        }
+        let messages = BoundedVec::truncated(ids.by_ref().take(IDS_MAX));
+        self.send_control(peer, GossipFrame::Graft { messages });
+        self.request(peer, ids.collect());
     }
 
     pub(crate) fn on_graft(&mut self, peer: NodeId, messages: BoundedVec<MessageId, IDS_MAX>) {

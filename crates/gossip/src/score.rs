@@ -42,6 +42,11 @@ impl Score {
         self.broken = (self.broken + MILLI).min(100 * MILLI);
     }
 
+    /// Whether it lately announced what it did not deliver.
+    pub(crate) const fn breaks_promises(&self) -> bool {
+        self.broken >= MILLI / 2
+    }
+
     /// It sent something invalid.
     pub(crate) fn invalid(&mut self) {
         self.invalid = (self.invalid + MILLI).min(100 * MILLI);

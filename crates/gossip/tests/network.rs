@@ -53,7 +53,7 @@ fn redundancy(world: &mut World<Node>, count: usize, pause_ms: u64) -> f64 {
 
 #[test]
 fn a_hundred_calm_nodes_receive_each_message_once_with_little_redundancy() {
-    for_each_seed("a_hundred_calm_nodes_receive_each", 3, |seed| {
+    for_each_seed("a_hundred_calm_nodes_receive_each", 5, |seed| {
         let mut world = grown(seed, Faults::none(), 100, &Config::default(), 10);
         let unsettled = redundancy(&mut world, 60, 100);
         let settled = redundancy(&mut world, 40, 100);
@@ -87,20 +87,12 @@ fn a_thousand_nodes_receive_each_message_once_with_little_redundancy() {
 
 #[test]
 fn loss_duplicates_and_reordering_cost_no_message_and_no_accusation() {
-    for_each_seed("loss_duplicates_and_reordering", 2, |seed| {
+    for_each_seed("loss_duplicates_and_reordering", 6, |seed| {
         let mut world = grown(seed, Faults::rough(), 50, &Config::default(), 20);
         for n in 0..30 {
             publish_from(&mut world, (n * 17) % 50, 1, 200);
         }
         world.calm();
-        // A dial that was lost is dialled again by whoever starts a node, not by the engine.
-        let contact = world.address(0).unwrap();
-        for index in 1..50 {
-            let alone = world.host(index).unwrap().engine.active_view().is_empty();
-            if alone {
-                world.act(index, |_, _, out| out.dial(contact, None));
-            }
-        }
         let messages = published(&world);
         let done = world.run_until_true(Duration::from_secs(90), |w| reached(w, &messages) == 50);
         assert!(done, "{} of 50 after the calm", reached(&world, &messages));
@@ -110,7 +102,7 @@ fn loss_duplicates_and_reordering_cost_no_message_and_no_accusation() {
 
 #[test]
 fn both_sides_of_a_partition_hear_everything_after_it_heals() {
-    for_each_seed("both_sides_of_a_partition", 2, |seed| {
+    for_each_seed("both_sides_of_a_partition", 5, |seed| {
         let mut world = grown(seed, Faults::none(), 30, &Config::default(), 20);
         let (left, right): (Vec<usize>, Vec<usize>) = (0..30).partition(|n| n % 2 == 0);
         world.partition(&left, &right);

@@ -302,6 +302,128 @@ fn whoever_pushes_a_message_first_is_pushed_to_from_then_on() {
     assert_eq!(lab.pushes_to(1), 1, "it has shown that it is the tree");
 }
 
+fn announce(lab: &mut Lab, from: u64, envelope: &Envelope) {
+    let (id, hops) = (envelope.id(), 1);
+    let messages = BoundedVec::truncated([Announced { id, hops }]);
+    lab.control(from, GossipFrame::Announce { messages });
+}
+
+fn is_graft(frame: &Frame) -> bool {
+    matches!(frame, Frame::Gossip(GossipFrame::Graft { .. }))
+}
+
+fn is_want(frame: &Frame) -> bool {
+    matches!(frame, Frame::Gossip(GossipFrame::Want { .. }))
+}
+
+#[test]
+fn a_tree_that_is_only_slow_is_asked_around_but_not_changed() {
+    let mut lab = Lab::new(3);
+    lab.control(2, GossipFrame::Prune);
+    let slow = message(0);
+    announce(&mut lab, 2, &slow);
+    lab.wait(200);
+    assert!(lab.sent_to(2).iter().any(is_want));
+    lab.broadcast(2, &slow, true);
+    lab.verify();
+    assert_eq!(lab.delivered(), 1);
+    assert_eq!(lab.pushes_to(1), 0, "a push would meet the one under way");
+    lab.push(1, &slow);
+    lab.wait(3_000);
+    let pruned = |f: &Frame| matches!(f, Frame::Gossip(GossipFrame::Prune));
+    assert!(!lab.sent_to(1).iter().any(pruned) && !lab.sent_to(2).iter().any(is_graft));
+}
+
+#[test]
+fn a_tree_that_brings_nothing_is_mended_over_the_link_that_did() {
+    let mut lab = Lab::new(3);
+    lab.control(2, GossipFrame::Prune);
+    let lost = message(0);
+    announce(&mut lab, 2, &lost);
+    lab.wait(200);
+    lab.broadcast(2, &lost, true);
+    lab.verify();
+    lab.wait(3_000);
+    assert!(lab.sent_to(2).iter().any(is_graft));
+    lab.push(1, &message(1));
+    lab.verify();
+    assert_eq!(lab.pushes_to(2), 1);
+}
+
+#[test]
+fn after_a_tree_link_is_lost_others_are_asked_and_told_at_once() {
+    let mut lab = Lab::new(4);
+    lab.control(2, GossipFrame::Prune);
+    lab.control(3, GossipFrame::Prune);
+    lab.put(Input::PeerDown { peer: peer(1) });
+    let (lost, new) = (message(0), message(1));
+    announce(&mut lab, 2, &lost);
+    lab.push(4, &new);
+    lab.verify();
+    lab.wait(25);
+    assert!(lab.sent_to(2).iter().any(is_graft));
+    let told = |frame: &Frame| matches!(frame, Frame::Gossip(GossipFrame::Announce { messages }) if messages.iter().any(|m| m.id == new.id()));
+    assert!(lab.sent_to(3).iter().any(told));
+}
+
+#[test]
+fn what_was_asked_of_a_peer_that_is_gone_is_asked_of_another_at_once() {
+    let mut lab = Lab::new(3);
+    lab.control(2, GossipFrame::Prune);
+    lab.control(3, GossipFrame::Prune);
+    let wanted = message(0);
+    announce(&mut lab, 2, &wanted);
+    announce(&mut lab, 3, &wanted);
+    lab.wait(60);
+    assert!(lab.sent_to(2).iter().any(is_want) && !lab.sent_to(3).iter().any(is_want));
+    lab.put(Input::PeerDown { peer: peer(2) });
+    lab.wait(2);
+    assert!(lab.sent_to(3).iter().any(|f| is_want(f) || is_graft(f)));
+}
+
+#[test]
+fn a_new_neighbour_hears_at_once_what_came_recently() {
+    let mut lab = Lab::new(2);
+    lab.push(1, &message(0));
+    lab.verify();
+    lab.put(Input::PeerUp {
+        peer: peer(3),
+        addresses: Vec::new(),
+    });
+    lab.control(3, GossipFrame::Neighbor { urgent: true });
+    lab.wait(2);
+    let told = |frame: &Frame| matches!(frame, Frame::Gossip(GossipFrame::Announce { messages }) if messages[0].id == message(0).id());
+    assert!(lab.sent_to(3).iter().any(told));
+}
+
+#[test]
+fn a_node_with_few_neighbours_asks_urgently() {
+    let mut lab = Lab::new(2);
+    lab.put(Input::PeerUp {
+        peer: peer(3),
+        addresses: Vec::new(),
+    });
+    assert!(
+        lab.sent_to(3)
+            .iter()
+            .any(|frame| matches!(frame, Frame::Gossip(GossipFrame::Neighbor { urgent: true })))
+    );
+}
+
+#[test]
+fn a_full_view_still_looks_at_whom_else_it_has_heard_of() {
+    let mut lab = Lab::new(5);
+    let hint = repute_protocol::PeerHint {
+        id: peer(77),
+        addresses: BoundedVec::new(),
+    };
+    let peers = BoundedVec::truncated([hint]);
+    lab.control(1, GossipFrame::ShuffleReply { peers });
+    lab.wait(15_000);
+    let wanted = |o: &Output| matches!(o, Output::Want { peer: p, .. } if *p == peer(77));
+    assert!(lab.out.iter().any(wanted));
+}
+
 #[test]
 fn the_tree_changes_for_a_path_shorter_in_the_mean_not_for_one_message() {
     let mut lab = Lab::new(2);
@@ -372,8 +494,11 @@ fn more_forged_copies_than_are_kept_only_delay_the_original() {
     assert_eq!(lab.delivered(), 0);
     lab.out.clear();
     lab.wait(3_000);
-    let asked = lab.sent_to(5).into_iter().any(|frame| {
-        matches!(frame, Frame::Gossip(GossipFrame::Graft { messages }) if messages[..] == [original.id()])
+    let asked = lab.sent_to(5).into_iter().any(|frame| match frame {
+        Frame::Gossip(GossipFrame::Graft { messages } | GossipFrame::Want { messages }) => {
+            messages[..] == [original.id()]
+        }
+        _ => false,
     });
     assert!(asked, "the honest holder is asked again");
     lab.broadcast(5, &original, true);

@@ -39,7 +39,11 @@ pub(crate) struct Node {
     tokens: u64,
     pub(crate) disk: Disk,
     pub(crate) published: Vec<MessageId>,
-    links: BTreeMap<NodeId, Mono>,
+    /// How long each delivery took since it was sent, ms; true only where no clock is off.
+    pub(crate) delays_ms: Vec<u64>,
+    pub(crate) links: BTreeMap<NodeId, Mono>,
+    /// Whom to join through; dialled again until there is a link, as whoever starts a node does.
+    pub(crate) contact: Option<repute_base::Address>,
     links_max: usize,
     /// Passes nothing on.
     pub(crate) mute: bool,
@@ -74,7 +78,9 @@ impl Node {
             tokens: 0,
             disk,
             published: Vec::new(),
+            delays_ms: Vec::new(),
             links: BTreeMap::new(),
+            contact: None,
             links_max: 12,
             mute: false,
             heard: None,
@@ -142,6 +148,8 @@ impl Node {
             }
             Output::Deliver { envelope, .. } => {
                 *self.disk.delivered.entry(envelope.id()).or_default() += 1;
+                self.delays_ms
+                    .push(now.wall.since(envelope.sent()).as_millis() as u64);
             }
             Output::Want { peer, addresses } => {
                 if let Some(address) = addresses.first() {
@@ -182,7 +190,16 @@ impl Host for Node {
                 self.close_superfluous(now, out);
                 Input::Tick
             }
+            HostEvent::DialFailed { address, .. } => {
+                if self.contact == Some(address) {
+                    out.dial(address, None);
+                }
+                return;
+            }
             HostEvent::LinkUp { peer, address, .. } => {
+                if self.contact == Some(address) {
+                    self.contact = None;
+                }
                 self.links.insert(peer, now.mono);
                 Input::PeerUp {
                     peer,
@@ -242,7 +259,10 @@ pub(crate) fn join(world: &mut World<Node>, seed: u64) {
     let mut rng = repute_base::Rng::from_u64(seed ^ 0x9e37_79b9);
     for index in 1..world.len() {
         let contact = world.address(rng.below(index as u64) as usize).unwrap();
-        world.act(index, |_, _, out| out.dial(contact, None));
+        world.act(index, |node, _, out| {
+            node.contact = Some(contact);
+            out.dial(contact, None);
+        });
         world.run_for(std::time::Duration::from_millis(20));
     }
 }
