@@ -160,6 +160,9 @@ pub(crate) struct Up {
     /// Find peers on the local network
     #[arg(long)]
     pub(crate) lan: bool,
+    /// Put a corrupt database aside and begin an empty one: bans and trust are forgotten
+    #[arg(long)]
+    pub(crate) set_corrupt_aside: bool,
     /// Ask for the passphrase of the key (or read $REPUTE_PASSPHRASE)
     #[arg(long)]
     pub(crate) passphrase: bool,

@@ -76,7 +76,12 @@ impl From<StartError> for Failure {
             StartStep::Transport | StartStep::Bootstrap | StartStep::Background => Exit::Failure,
             _ => Exit::Config,
         };
-        Self::new(exit, error.to_string())
+        let remedy = if error.is_corrupt_store() {
+            " with `repute up --set-corrupt-aside`"
+        } else {
+            ""
+        };
+        Self::new(exit, format!("{error}{remedy}"))
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) async fn run(global: &Global, up: Up) -> Result<(), Failure> {
     let dir = data_dir(global)?;
     let settings = settings(global, flags(&up))?;
     let mut config = NodeConfig::from_settings(&settings, dir.path())?;
+    config.set_corrupt_aside = up.set_corrupt_aside;
     config.identity = IdentitySource::Keystore {
         passphrase: passphrase(&dir, up.passphrase)?,
     };

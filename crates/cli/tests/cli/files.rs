@@ -104,3 +104,23 @@ fn a_node_that_could_not_start_leaves_no_socket_behind() {
     assert!(dir.path().join("identity.key").exists());
     assert!(!dir.path().join("control.sock").exists());
 }
+
+#[test]
+fn a_corrupt_database_is_refused_until_it_may_be_set_aside() {
+    let mut node = Running::alone();
+    node.text(&["down"]);
+    let store = node.path().join("store.sqlite3");
+    let whole = fs::read(&store).unwrap();
+    fs::write(&store, &whole[..5_000]).unwrap();
+    let up = ["up", "--listen", "127.0.0.1:0"];
+    fails(&run(node.path(), &up), 3, "--set-corrupt-aside");
+    assert_eq!(fs::read(&store).unwrap(), &whole[..5_000]);
+    let id = node.id().to_owned();
+    node.start_again(&["--set-corrupt-aside"]);
+    assert_eq!(node.json(&["status"])["id"], id);
+    let aside = fs::read_dir(node.path()).unwrap().any(|file| {
+        let name = file.unwrap().file_name();
+        name.to_string_lossy().starts_with("store.sqlite3.corrupt")
+    });
+    assert!(aside);
+}

@@ -42,25 +42,18 @@ impl Running {
 
     fn start(flags: &[&str]) -> Self {
         let dir = TempDir::with_prefix("repute-").unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_repute"))
-            .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.path())
-            .args(flags)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let out = process.stdout.take().unwrap();
-        BufReader::new(out).read_line(&mut line).unwrap();
-        let greeting = serde_json::from_str(&line).unwrap();
+        let (process, greeting) = up(dir.path(), flags);
         Self {
             dir,
             process,
             greeting,
         }
+    }
+
+    /// Starts once more a node that has stopped.
+    pub(crate) fn start_again(&mut self, flags: &[&str]) {
+        self.process.wait().unwrap();
+        (self.process, self.greeting) = up(self.path(), flags);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -115,6 +108,24 @@ impl Running {
     pub(crate) fn ends_well(mut self) -> bool {
         self.process.wait().unwrap().success()
     }
+}
+
+fn up(data_dir: &Path, flags: &[&str]) -> (Child, Value) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_repute"))
+        .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(data_dir)
+        .args(flags)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let out = process.stdout.take().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let greeting = serde_json::from_str(&line).unwrap();
+    (process, greeting)
 }
 
 impl Drop for Running {

@@ -48,6 +48,9 @@ pub struct NodeConfig {
     pub lan: bool,
     /// Policy and bounds of the engines.
     pub core: Config,
+    /// Whether a corrupt database is put aside and an empty one begun. Otherwise the node does not
+    /// start on it: bans would be forgotten in silence.
+    pub set_corrupt_aside: bool,
     /// The application's own store instead of SQLite in the data directory.
     pub store: Option<Arc<dyn Store>>,
     /// The application's own trust model instead of the ledger.
@@ -75,6 +78,7 @@ impl NodeConfig {
             announce: Vec::new(),
             join: Vec::new(),
             lan: false,
+            set_corrupt_aside: false,
             core,
             store: None,
             trust_model: None,

@@ -51,7 +51,7 @@ impl Node {
     /// [`StartError`] names the step that failed and why.
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let identity = config.identity.open(&config.data_dir)?;
-        let store = start::store(config.store, &config.data_dir)?;
+        let store = start::store(config.store, &config.data_dir, config.set_corrupt_aside)?;
         let snapshot = start::snapshot(store.as_ref())?;
         let retention = config.core.gossip.retention;
         let network = config.core.network;

@@ -4,7 +4,7 @@ use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 use repute_base::{Address, Rng, Wall};
 use repute_identity::{Identity, keystore};
-use repute_storage::{SqliteStore, Store, Write as Row};
+use repute_storage::{OnCorrupt, Options, SqliteStore, Store, StoreError, Write as Row};
 
 use super::{DataDir, IdentitySource, clock::wall, rows};
 use crate::Snapshot;
@@ -71,6 +71,12 @@ pub struct StartError {
 }
 
 impl StartError {
+    /// Whether the database is corrupt; [`NodeConfig::set_corrupt_aside`](super::NodeConfig) is the
+    /// way out when there is no backup.
+    pub fn is_corrupt_store(&self) -> bool {
+        matches!(self.source.downcast_ref(), Some(StoreError::Corrupt { .. }))
+    }
+
     pub(crate) fn at<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         step: StartStep,
     ) -> impl FnOnce(E) -> Self {
@@ -121,13 +127,21 @@ impl IdentitySource {
 pub(crate) fn store(
     given: Option<Arc<dyn Store>>,
     dir: &DataDir,
+    set_corrupt_aside: bool,
 ) -> Result<Arc<dyn Store>, StartError> {
     if let Some(store) = given {
         return Ok(store);
     }
     dir.create().map_err(StartError::at(StartStep::Storage))?;
-    let (store, report) = SqliteStore::open(dir.path(), repute_storage::Options::default())
-        .map_err(StartError::at(StartStep::Storage))?;
+    let mut options = Options::default();
+    if set_corrupt_aside {
+        options.on_corrupt = OnCorrupt::SetAside;
+    }
+    let (store, report) =
+        SqliteStore::open(dir.path(), options).map_err(StartError::at(StartStep::Storage))?;
+    for path in &report.set_aside {
+        tracing::warn!(path = %path.display(), "of a corrupt database, set aside");
+    }
     tracing::debug!(?report, "store opened");
     Ok(Arc::new(store))
 }
@@ -147,7 +161,7 @@ pub(crate) fn snapshot(store: &dyn Store) -> Result<Snapshot, StartError> {
 const LAST_START: &str = "last-start";
 
 /// A start later than any before, durable before it is used: sequence numbers are never reused.
-fn next_start(store: &dyn Store, now: Wall) -> Result<u64, repute_storage::StoreError> {
+fn next_start(store: &dyn Store, now: Wall) -> Result<u64, StoreError> {
     let last = store
         .state(LAST_START)?
         .and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok())
@@ -161,7 +175,7 @@ fn next_start(store: &dyn Store, now: Wall) -> Result<u64, repute_storage::Store
     store.write(vec![row], Box::new(move |result| drop(done.send(result))));
     match answer.recv() {
         Ok(result) => result.map(|()| start),
-        Err(_) => Err(repute_storage::StoreError::Closed),
+        Err(_) => Err(StoreError::Closed),
     }
 }
 
