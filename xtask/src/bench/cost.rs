@@ -9,6 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(super) struct Moment {
     at: Instant,
     cpu: Duration,
+    /// Processor time of everything on the machine since it started.
+    machine: Duration,
 }
 
 impl Moment {
@@ -19,7 +21,15 @@ impl Moment {
         Self {
             at: Instant::now(),
             cpu: Duration::new(seconds, nanos),
+            machine: busy_in(&std::fs::read_to_string("/proc/stat").unwrap_or_default()),
         }
+    }
+
+    /// Cores that other programs used between this moment and a later one.
+    pub(super) fn others_until(self, later: Self) -> f64 {
+        let (wall, own) = self.until(later);
+        let all = later.machine.saturating_sub(self.machine).as_secs_f64();
+        ((all - own) / wall).max(0.0)
     }
 
     /// Wall time and processor time, in seconds, since this moment.
@@ -34,6 +44,18 @@ impl Moment {
 pub(super) fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     peak_in(&status)
+}
+
+/// User, nice, system and both interrupt times of all processors, in ticks of 10 ms.
+fn busy_in(stat: &str) -> Duration {
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks = line.split_whitespace().skip(1).map(str::parse::<u64>);
+    let busy = ticks
+        .enumerate()
+        .filter(|(place, _)| matches!(place, 0 | 1 | 2 | 5 | 6))
+        .filter_map(|(_, ticks)| ticks.ok())
+        .sum::<u64>();
+    Duration::from_millis(busy * 10)
 }
 
 fn peak_in(status: &str) -> f64 {
@@ -55,5 +77,8 @@ mod tests {
         assert!(wall > 0.0 && cpu > 0.0);
         assert!((peak_in("VmPeak:\t 1 kB\nVmHWM:\t    2048 kB\n") - 2.0).abs() < 1e-9);
         assert!(peak_in("").is_nan());
+        let busy = busy_in("cpu  10 1 20 999 999 3 4 0 0 0\ncpu0 1 1 1 1 1 1 1\n");
+        assert_eq!(busy, Duration::from_millis(380));
+        assert_eq!(busy_in(""), Duration::ZERO);
     }
 }

@@ -69,6 +69,7 @@ async fn measure(plan: &Plan) -> Result<Vec<Row>> {
     let network = Network::start(&folder, usize::from(plan.nodes)).await?;
     eprintln!("{} nodes are linked; settling", plan.nodes);
     sleep(SETTLING).await;
+    let begin = cost::Moment::now();
     let mut rows = Vec::new();
     if plan.wants("idle") {
         rows.push(network.idle(plan.quick).await?);
@@ -88,6 +89,12 @@ async fn measure(plan: &Plan) -> Result<Vec<Row>> {
     rows.push(Row::plain("peak memory", cost::peak_mib(), "MiB"));
     let accused = network.counts().await?.accused;
     rows.push(Row::exactly("honest accused", accused as f64, "", 0.0));
+    let others = begin.others_until(cost::Moment::now());
+    rows.push(Row::plain(
+        "used by other programs meanwhile",
+        others,
+        "cores",
+    ));
     rows.push(folder.row());
     network.stop().await;
     Ok(rows)
