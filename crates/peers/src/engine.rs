@@ -505,6 +505,10 @@ impl Machine for Peers {
     type Output = Output;
 
     fn handle(&mut self, now: Timestamp, input: Input) {
+        debug_assert!(
+            self.outputs.is_empty(),
+            "drain the outputs before the next input"
+        );
         // Timers run on the largest reading seen: a clock that steps back stops them, no more.
         self.now = Timestamp {
             mono: self.now.mono.max(now.mono),

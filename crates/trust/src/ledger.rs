@@ -414,6 +414,11 @@ impl Machine for Ledger {
     type Output = Output;
 
     fn handle(&mut self, now: Timestamp, input: Input) {
+        // What restoring put out may still wait for the first input.
+        debug_assert!(
+            self.outputs.is_empty() || !self.clock.runs(),
+            "drain the outputs before the next input"
+        );
         let time = self.clock.advance(now, self.config.step_max);
         let subject = match &input {
             Input::Observe { subject, .. }

@@ -257,9 +257,11 @@ proptest! {
             duration: Some(Duration::from_millis(24 * HOUR)),
             reason: BoundedString::default(),
         });
+        while ledger.poll_output().is_some() {}
         for _ in 0..20 {
             let useful = observe(veteran, Evidence::Useful, Fault::Theirs);
             ledger.handle(Timestamp::from_millis(mono, wall), useful);
+            while ledger.poll_output().is_some() {}
         }
         let first = ledger.time(Wall::ZERO).as_millis();
         let mut last = first;
@@ -369,6 +371,7 @@ fn a_banned_subject_is_the_last_to_be_evicted() {
     for _ in 0..10 {
         let bad = Evidence::Invalid(Misbehaviour::ForgedEnvelope);
         ledger.handle(now, observe(peer(0), bad, Fault::Theirs));
+        while ledger.poll_output().is_some() {}
     }
     for stranger in 1..2_000 {
         ledger.handle(
@@ -399,6 +402,7 @@ fn bans_are_bounded_and_no_rule_displaces_the_operator() {
                 reason,
             },
         );
+        while ledger.poll_output().is_some() {}
     }
     for subject in (100..300).map(peer) {
         for _ in 0..10 {
@@ -419,6 +423,7 @@ fn bans_are_bounded_and_no_rule_displaces_the_operator() {
                 reason,
             },
         );
+        while ledger.poll_output().is_some() {}
         assert_eq!(ledger.bans(now.wall).count(), 10);
     }
 }
