@@ -156,6 +156,9 @@ async fn a_subscriber_that_does_not_read_learns_what_it_lost_and_stops_nobody() 
         alice.status().await.unwrap().lost_deliveries == 50
     })
     .await;
+    // Nothing was read that could not be checked, and had to come a second time.
+    let status = alice.status().await.unwrap();
+    assert_eq!(status.gossip.dropped_by_pending, 0);
     // Another one is not held up.
     let mut quick = alice.subscribe("news").await.unwrap();
     bob.publish("news", "now").await.unwrap();
@@ -204,7 +207,11 @@ async fn a_restart_keeps_identity_standing_and_peers() {
     assert!((0.0..=0.000_2).contains(&lost), "{before:?} {after:?}");
     let explained = again.explain(bob.id()).await.unwrap();
     assert!(explained.matches);
-    assert_eq!(explained.lines.len(), why.lines.len(), "{why:#?} {explained:#?}");
+    assert_eq!(
+        explained.lines.len(),
+        why.lines.len(),
+        "{why:#?} {explained:#?}"
+    );
     linked(&again, &bob).await;
     let mut news = again.subscribe("news").await.unwrap();
     bob.publish("news", "welcome back").await.unwrap();

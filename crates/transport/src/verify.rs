@@ -277,6 +277,12 @@ impl VerifyQueue {
         self.waiting
     }
 
+    /// Envelopes that wait and whose senders are no suspects: work that nothing slows down.
+    pub fn unsuspected_len(&self) -> usize {
+        let lanes = self.turns.iter().filter_map(|peer| self.lanes.get(peer));
+        lanes.map(|lane| lane.waiting.len()).sum()
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.waiting == 0

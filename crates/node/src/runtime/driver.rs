@@ -21,6 +21,9 @@ use super::{
 };
 use crate::{Core, Event, Input, PersistId};
 
+/// Signature checks waiting beyond which links are not read: with what one more event brings, it is
+/// still less than gossip keeps of one link.
+const CHECKS_BEHIND: usize = 512;
 /// Events of one source handled before the others get their turn.
 const TURN: usize = 128;
 
@@ -112,11 +115,14 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
             biased;
             Some(fate) = fates.recv() => driver.fate(fate),
             Some(done) = verdicts.recv() => driver.verdicts(done),
-            event = links.next() => match event {
+            event = links.next(), if !driver.is_behind() => match event {
                 Some(event) => {
                     driver.link_event(event);
                     // What arrived together is handled together, so that batches can form.
                     for _ in 1..TURN {
+                        if driver.is_behind() {
+                            break;
+                        }
                         let Some(event) = links.try_next() else { break };
                         driver.link_event(event);
                     }
@@ -144,6 +150,15 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         driver.prune(retention);
     }
     checker.abort();
+}
+
+impl Driver {
+    /// Whether links bring more than can be checked. Reading then waits, and through the windows of
+    /// QUIC the senders do: what is read and not checked would be dropped and asked for once more.
+    /// What suspects sent does not count, or they could stop everybody.
+    fn is_behind(&self) -> bool {
+        self.checks.unsuspected_len() >= CHECKS_BEHIND
+    }
 }
 
 /// Checks signatures beside the driver, so that on several cores both go on.

@@ -5,9 +5,9 @@ use std::{future::Future, path::Path, time::Duration};
 use repute_identity::NodeId;
 use repute_node::{Event, EventStream, Node, NodeConfig, Subscription};
 
-/// How long anything may take on a machine with much else to do. Nothing waits this long unless it
-/// is going to fail.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take on a machine with much else to do: a peer that was named is dialled
+/// again within a minute. Nothing waits this long unless it is going to fail.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub fn config(dir: &Path) -> NodeConfig {
     NodeConfig::in_dir(dir).listen(([127, 0, 0, 1], 0).into())
