@@ -53,7 +53,7 @@ pub struct Limits {
 
 /// Why a configuration is unsound; which engine says so, and what.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{engine}: {problem}")]
+#[error("{problem}")]
 pub struct ConfigError {
     engine: &'static str,
     problem: String,
