@@ -136,12 +136,16 @@ impl Node {
         let Some((from, envelope)) = self.unanswered.remove(at) else {
             return;
         };
-        let verdict = match checked.then(|| envelope.clone().verify()) {
-            None => Input::Unchecked { from, envelope },
-            Some(Ok(envelope)) => Input::Verified { from, envelope },
-            Some(Err(envelope)) => Input::Forged { from, envelope },
-        };
-        self.give(now, verdict);
+        if !checked {
+            return self.give(now, Input::Unchecked { from, envelope });
+        }
+        self.give(
+            now,
+            match envelope.verify() {
+                Ok(envelope) => Input::Verified { from, envelope },
+                Err(envelope) => Input::Forged { from, envelope },
+            },
+        );
     }
 
     fn publish(&mut self, now: Timestamp, reader: &mut Reader<'_>) {
@@ -226,7 +230,7 @@ impl World {
             }
             14 => self.repeat(reader, now),
             15 | 16 => {
-                let (at, checked) = (usize::from(reader.byte()), reader.byte() % 8 != 0);
+                let (at, checked) = (usize::from(reader.byte()), !reader.byte().is_multiple_of(8));
                 self.me.answer(now, at, checked);
                 self.partner.answer(now, at, true);
             }
@@ -238,7 +242,7 @@ impl World {
             19 => self.partner.publish(now, reader),
             20 => {
                 let (topic, causal) = (topic(reader.byte()), reader.flag());
-                let wish = if reader.byte() % 4 == 0 {
+                let wish = if reader.byte().is_multiple_of(4) {
                     Input::Unsubscribe { topic }
                 } else {
                     Input::Subscribe { topic, causal }
@@ -251,7 +255,7 @@ impl World {
                     trust: Fixed::from_raw(
                         Fixed::from_int(1).raw() / 255 * i64::from(reader.byte()),
                     ),
-                    distrusted: reader.byte() % 4 == 0,
+                    distrusted: reader.byte().is_multiple_of(4),
                 };
                 self.me.give(now, trust);
             }

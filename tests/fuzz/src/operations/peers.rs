@@ -113,7 +113,7 @@ impl World {
                     trust: Fixed::from_raw(
                         Fixed::from_int(1).raw() / 255 * i64::from(reader.byte()),
                     ),
-                    gate_open: reader.byte() % 4 != 0,
+                    gate_open: !reader.byte().is_multiple_of(4),
                     useful: reader.flag(),
                 };
                 self.give(now, standing);

@@ -341,7 +341,7 @@ impl World {
 
     fn attack(&mut self, reader: &mut Reader<'_>, now: Timestamp) {
         let from = id(hostile(reader));
-        if reader.byte() % 8 == 0 {
+        if reader.byte().is_multiple_of(8) {
             // Somebody says what this node once said, word for word.
             let at = usize::from(reader.byte()) % self.me.said.len().max(1);
             if let Some(frame) = self.me.said.get(at).and_then(decode) {
