@@ -1,7 +1,7 @@
 use core::time::Duration;
 
 /// The wait for the tree stays between these.
-const LEAD_MS: core::ops::RangeInclusive<u64> = 20..=500;
+const LEAD_MS: core::ops::RangeInclusive<u64> = 20..=1_000;
 /// The wait for an answer stays between these.
 const REPLY_MS: core::ops::RangeInclusive<u64> = 50..=3_000;
 
@@ -10,6 +10,8 @@ const REPLY_MS: core::ops::RangeInclusive<u64> = 50..=3_000;
 pub(crate) struct Patience {
     /// What the tree needs after the first announcement at most, but for a few in a hundred.
     lead_us: u64,
+    /// Messages in a row that the tree brought before they were announced, or soon after.
+    prompt: u64,
     reply_ms: u64,
     reply_deviation_ms: u64,
 }
@@ -17,7 +19,9 @@ pub(crate) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            lead_us: 40_000,
+            // Too short a wait has a young tree changed by messages that are only slow.
+            lead_us: 200_000,
+            prompt: 0,
             reply_ms: 100,
             reply_deviation_ms: 50,
         }
@@ -31,16 +35,21 @@ impl Patience {
         let sample_us = u64::try_from(lead.as_micros())
             .unwrap_or(u64::MAX)
             .min(LEAD_MS.end() * 1_000);
+        if sample_us > self.lead_us / 2 {
+            self.prompt = 0;
+        }
         if sample_us > self.lead_us {
-            self.lead_us += (sample_us - self.lead_us) / 2;
+            self.lead_us = sample_us;
         } else {
             self.lead_us -= self.lead_us / 512;
         }
     }
 
-    /// The tree brought a message before it was announced.
-    pub(crate) const fn tree_was_first(&mut self) {
-        self.lead_us -= self.lead_us / 4_096;
+    /// The tree brought a message before it was announced. The longer it has been prompt, the
+    /// faster the wait shrinks: up to a 64th a message.
+    pub(crate) fn tree_was_first(&mut self) {
+        self.prompt = (self.prompt + 1).min(1_024);
+        self.lead_us -= self.lead_us * (1 + self.prompt / 16).min(64) / 4_096;
     }
 
     /// A neighbour sent what it was asked for so long after it was asked.
@@ -83,7 +92,7 @@ mod tests {
         }
         let slow = patience.with_tree();
         assert!(slow > Duration::from_millis(150), "{slow:?}");
-        (0..20_000).for_each(|_| patience.tree_was_first());
+        (0..1_000).for_each(|_| patience.tree_was_first());
         assert_eq!(patience.with_tree(), Duration::from_millis(20));
     }
 
@@ -94,7 +103,7 @@ mod tests {
             patience.tree_took(Duration::MAX);
             patience.answer_took(Duration::MAX);
         }
-        assert!(patience.with_tree() <= Duration::from_millis(500));
+        assert!(patience.with_tree() <= Duration::from_secs(1));
         assert_eq!(patience.with_reply(), Duration::from_secs(3));
         for _ in 0..5_000 {
             patience.tree_took(Duration::ZERO);

@@ -322,7 +322,7 @@ fn a_tree_that_is_only_slow_is_asked_around_but_not_changed() {
     lab.control(2, GossipFrame::Prune);
     let slow = message(0);
     announce(&mut lab, 2, &slow);
-    lab.wait(200);
+    lab.wait(300);
     assert!(lab.sent_to(2).iter().any(is_want));
     lab.broadcast(2, &slow, true);
     lab.verify();
@@ -340,7 +340,7 @@ fn a_tree_that_brings_nothing_is_mended_over_the_link_that_did() {
     lab.control(2, GossipFrame::Prune);
     let lost = message(0);
     announce(&mut lab, 2, &lost);
-    lab.wait(200);
+    lab.wait(300);
     lab.broadcast(2, &lost, true);
     lab.verify();
     lab.wait(3_000);
@@ -374,7 +374,7 @@ fn what_was_asked_of_a_peer_that_is_gone_is_asked_of_another_at_once() {
     let wanted = message(0);
     announce(&mut lab, 2, &wanted);
     announce(&mut lab, 3, &wanted);
-    lab.wait(60);
+    lab.wait(300);
     assert!(lab.sent_to(2).iter().any(is_want) && !lab.sent_to(3).iter().any(is_want));
     lab.put(Input::PeerDown { peer: peer(2) });
     lab.wait(2);
