@@ -32,10 +32,16 @@
 //! let mut peers = Peers::new(Config::default(), Limits::default(), me, Rng::from_u64(7))?;
 //! let now = Timestamp::from_millis(0, 1_700_000_000_000);
 //!
-//! peers.handle(now, Input::Join { peer: other, addresses: vec!["192.0.2.7:4100".parse()?] });
-//! peers.handle(now, Input::Start);
+//! // After each input the outputs are drained.
+//! let mut outputs = Vec::new();
+//! let join = Input::Join { peer: other, addresses: vec!["192.0.2.7:4100".parse()?] };
+//! for input in [join, Input::Start] {
+//!     peers.handle(now, input);
+//!     outputs.extend(core::iter::from_fn(|| peers.poll_output()));
+//! }
 //!
-//! let dials = core::iter::from_fn(|| peers.poll_output())
+//! let dials = outputs
+//!     .iter()
 //!     .filter(|output| matches!(output, Output::Dial { peer, .. } if *peer == other));
 //! assert_eq!(dials.count(), 1);
 //! assert_eq!(peers.state(other), Some(PeerState::Connecting));

@@ -29,7 +29,7 @@ pub enum GossipFrame {
     },
     /// HyParView: asks to become an active neighbour.
     Neighbor {
-        /// The sender has no active neighbour left; the receiver should make room.
+        /// The sender has fewer than half of its neighbours; the receiver should make room.
         urgent: bool,
     },
     /// HyParView: the answer.

@@ -15,13 +15,21 @@ const HOUR: u64 = 3_600_000;
 fn main() -> Result<(), ConfigError> {
     let mut ledger = Ledger::new(Config::default(), Limits::default())?;
     let mut store = Vec::new();
+    let mut outputs = Vec::new();
     let (good, lazy, liar) = (mirror(1), mirror(2), mirror(3));
 
     for hour in 0..72 {
         // The application's clocks: milliseconds since it started, and since 1970.
         let now = Timestamp::from_millis(hour * HOUR, 1_700_000_000_000 + hour * HOUR);
         for piece in 0..30 {
-            tell(&mut ledger, now, good, Evidence::Useful, Fault::Theirs);
+            tell(
+                &mut ledger,
+                now,
+                good,
+                Evidence::Useful,
+                Fault::Theirs,
+                &mut outputs,
+            );
             let late = if piece % 3 == 0 {
                 Evidence::Timeout
             } else {
@@ -33,15 +41,15 @@ fn main() -> Result<(), ConfigError> {
             } else {
                 Fault::Theirs
             };
-            tell(&mut ledger, now, lazy, late, fault);
+            tell(&mut ledger, now, lazy, late, fault, &mut outputs);
         }
         if hour == 70 {
             for _ in 0..10 {
                 let forged = Evidence::Invalid(Misbehaviour::ForgedEnvelope);
-                tell(&mut ledger, now, liar, forged, Fault::Theirs);
+                tell(&mut ledger, now, liar, forged, Fault::Theirs, &mut outputs);
             }
         }
-        while let Some(output) = ledger.poll_output() {
+        for output in outputs.drain(..) {
             match output {
                 Output::Persist(Write::Record(record)) => store.push(record),
                 Output::Event(Event::Banned(ban)) => {
@@ -83,7 +91,15 @@ fn mirror(number: u8) -> NodeId {
     NodeId::from_bytes([number; 32])
 }
 
-fn tell(ledger: &mut Ledger, now: Timestamp, subject: NodeId, evidence: Evidence, fault: Fault) {
+/// Hands one event in, and drains what the ledger has to say before the next.
+fn tell(
+    ledger: &mut Ledger,
+    now: Timestamp,
+    subject: NodeId,
+    evidence: Evidence,
+    fault: Fault,
+    outputs: &mut Vec<Output>,
+) {
     let context = Context::Network;
     ledger.handle(
         now,
@@ -94,4 +110,5 @@ fn tell(ledger: &mut Ledger, now: Timestamp, subject: NodeId, evidence: Evidence
             fault,
         },
     );
+    outputs.extend(std::iter::from_fn(|| ledger.poll_output()));
 }
