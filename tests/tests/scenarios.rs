@@ -57,7 +57,7 @@ fn r17_a_session_played_again_changes_nothing_even_after_a_crash() {
         "r17_a_session_played_again_changes_nothing_even_after_a_crash",
         &scenario::REPLAY,
         12,
-        2,
+        20,
     );
 }
 

@@ -91,7 +91,7 @@ fn broadcast(a: u8, sent: u64) -> Frame {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn any_inputs_at_any_times_neither_panic_nor_break_a_bound(

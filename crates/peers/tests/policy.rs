@@ -872,7 +872,7 @@ fn apply(bench: &mut Bench, wall: &mut u64, step: Step) -> Input {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     /// Whatever comes in whatever order, with clocks that jump any way: no panic, every bound
     /// holds, links up and down alternate, and each peer is in one state.
