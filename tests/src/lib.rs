@@ -33,4 +33,4 @@ mod verdicts;
 pub use attack::{Attack, AttackKind};
 pub use host::{Application, CoreHost, Delivery};
 pub use network::{Network, Setup};
-pub use outcome::{Bar, Figure, Outcome, Over};
+pub use outcome::{Bar, Figure, Outcome, Over, Tally};

@@ -10,7 +10,7 @@ use crate::{
     Attack, CoreHost, Outcome,
     disk::Disk,
     host::Plan,
-    outcome::{Bar, Figure},
+    outcome::{Bar, Figure, Tally},
     verdicts::Verdicts,
 };
 
@@ -255,6 +255,15 @@ impl Network {
             figures,
             breaches,
             trace: self.world.trace_hash(),
+            tally: Tally {
+                simulated: self.world.now().since(Mono::ZERO),
+                crashes: self.world.stats().crashes,
+                deliveries: self
+                    .world
+                    .hosts()
+                    .map(|(_, host)| host.app.deliveries.len() as u64)
+                    .sum(),
+            },
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::{ops::AddAssign, time::Duration};
+
 use repute_sim::TraceHash;
 
 /// What one run of a scenario came to.
@@ -8,6 +10,27 @@ pub struct Outcome {
     pub breaches: Vec<String>,
     /// Equal for equal seeds and sizes.
     pub trace: TraceHash,
+    /// How much was simulated.
+    pub tally: Tally,
+}
+
+/// How much was simulated; added up over runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Virtual time of the whole network.
+    pub simulated: Duration,
+    /// Nodes stopped dead.
+    pub crashes: u64,
+    /// Messages that were delivered to applications.
+    pub deliveries: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.simulated += other.simulated;
+        self.crashes += other.crashes;
+        self.deliveries += other.deliveries;
+    }
 }
 
 /// One figure of a run.
@@ -23,6 +46,8 @@ pub struct Figure {
     pub bar: Bar,
     /// How the figures of several seeds become one.
     pub over: Over,
+    /// Over how many seeds the bar is asked, at least; over fewer it says nothing.
+    pub seeds_min: u64,
 }
 
 /// What is asked of a figure.
@@ -47,6 +72,8 @@ pub enum Bar {
 pub enum Over {
     /// Added.
     Sum,
+    /// Added; the bar holds for all seeds together, not for each.
+    Total,
     /// The mean; the bar holds for it, not for each seed.
     Mean,
     /// The largest.
@@ -55,10 +82,22 @@ pub enum Over {
     Min,
 }
 
+impl Over {
+    /// Whether the bar is asked of each run.
+    const fn is_of_one_run(self) -> bool {
+        !matches!(self, Self::Mean | Self::Total)
+    }
+}
+
 impl Figure {
     /// A figure that is added up over seeds and that nothing is asked of.
     pub const fn sum(what: &'static str, value: f64, unit: &'static str) -> Self {
         Self::new(what, value, unit, Over::Sum)
+    }
+
+    /// A figure that is added up over seeds and judged then, such as how often a rare fault fell.
+    pub const fn total(what: &'static str, value: f64, unit: &'static str) -> Self {
+        Self::new(what, value, unit, Over::Total)
     }
 
     /// A figure of which the mean counts.
@@ -83,7 +122,15 @@ impl Figure {
             unit,
             bar: Bar::None,
             over,
+            seeds_min: 1,
         }
+    }
+
+    /// With a bar that is asked over at least so many seeds.
+    #[must_use]
+    pub const fn over_seeds(mut self, seeds_min: u64) -> Self {
+        self.seeds_min = seeds_min;
+        self
     }
 
     /// With a bar.
@@ -111,12 +158,21 @@ impl Figure {
         let first = *figures.first()?;
         let values = figures.iter().map(|figure| figure.value);
         let value = match first.over {
-            Over::Sum => values.sum(),
+            Over::Sum | Over::Total => values.sum(),
             Over::Mean => values.sum::<f64>() / figures.len() as f64,
             Over::Max => values.fold(f64::NEG_INFINITY, f64::max),
             Over::Min => values.fold(f64::INFINITY, f64::min),
         };
-        Some(Self { value, ..first })
+        let bar = if figures.len() as u64 >= first.seeds_min {
+            first.bar
+        } else {
+            Bar::None
+        };
+        Some(Self {
+            value,
+            bar,
+            ..first
+        })
     }
 }
 
@@ -126,7 +182,7 @@ impl Outcome {
         let missed = self
             .figures
             .iter()
-            .filter(|figure| figure.over != Over::Mean && !figure.passes())
+            .filter(|figure| figure.over.is_of_one_run() && !figure.passes())
             .map(|figure| {
                 let Figure {
                     what, value, unit, ..

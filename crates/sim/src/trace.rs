@@ -5,6 +5,11 @@ use core::fmt;
 pub struct TraceHash([u8; 32]);
 
 impl TraceHash {
+    /// A hash made elsewhere, over a run that no [`World`](crate::World) drove.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes of the hash.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

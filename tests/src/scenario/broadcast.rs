@@ -7,13 +7,15 @@ use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// Nodes that know one peer join, settle and publish: everything reaches everybody, with few
 /// copies beyond the first.
-pub const BROADCAST: Scenario = Scenario {
-    name: "broadcast",
-    about: "N nodes join through one; every message reaches every node, once, with few copies",
-    nodes: 1_000,
-    nodes_min: 2,
+pub const BROADCAST: Scenario = Scenario::new(
+    "broadcast",
+    "N nodes join through one; every message reaches every node, once, with few copies",
     run,
-};
+)
+.nodes(1_000)
+.nodes_min(2)
+.seeds(4)
+.full(1_000, 100);
 
 /// While the tree forms.
 const SETTLING: usize = 100;

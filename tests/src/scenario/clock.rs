@@ -7,13 +7,14 @@ use super::Scenario;
 use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// R06: the wall clocks of some nodes jump, run back or stand still, and one machine sleeps.
-pub const CLOCK: Scenario = Scenario {
-    name: "clock",
-    about: "R06: wall clocks off by 10 years, an hour, frozen, asleep; nobody is blamed or forgotten",
-    nodes: 24,
-    nodes_min: 12,
+pub const CLOCK: Scenario = Scenario::new(
+    "clock",
+    "R06: wall clocks off by 10 years, an hour, frozen, asleep; nobody is blamed or forgotten",
     run,
-};
+)
+.nodes(24)
+.nodes_min(12)
+.full(24, 200);
 
 const HOUR_MS: i64 = 3_600_000;
 const TEN_YEARS_MS: i64 = 10 * 365 * 24 * HOUR_MS;

@@ -7,13 +7,14 @@ use super::Scenario;
 use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// Nodes crash and come back from their disks while everybody publishes and operators ban.
-pub const CRASH: Scenario = Scenario {
-    name: "crash",
-    about: "nodes crash and return from their disks; nothing acknowledged is lost, nothing comes twice",
-    nodes: 50,
-    nodes_min: 3,
+pub const CRASH: Scenario = Scenario::new(
+    "crash",
+    "nodes crash and return from their disks; nothing acknowledged is lost, nothing comes twice",
     run,
-};
+)
+.nodes(50)
+.nodes_min(3)
+.full(50, 500);
 
 fn run(seed: u64, nodes: usize) -> Outcome {
     let mut faults = Faults::none();

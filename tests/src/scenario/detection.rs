@@ -7,13 +7,14 @@ use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// How soon somebody suspects a node that crashed, in a complete mesh: SWIM's first detection,
 /// e/(e−1) = 1.58 probe periods whatever the size.
-pub const DETECTION: Scenario = Scenario {
-    name: "detection",
-    about: "SWIM: the first suspicion of a crashed node after 1.58 probe periods, whatever the size",
-    nodes: 32,
-    nodes_min: 4,
+pub const DETECTION: Scenario = Scenario::new(
+    "detection",
+    "SWIM: the first suspicion of a crashed node after 1.58 probe periods, whatever the size",
     run,
-};
+)
+.nodes(32)
+.nodes_min(4)
+.full(32, 100);
 
 /// In one run; the mean is over all runs.
 const CRASHES: usize = 12;

@@ -7,13 +7,14 @@ use super::Scenario;
 use crate::{Attack, AttackKind, Bar, Figure, Network, Outcome, Setup};
 
 /// Two nodes that behave until they have links, then one forges and one garbles.
-pub const LIARS: Scenario = Scenario {
-    name: "liars",
-    about: "a forger and a garbler among honest nodes: whom they attack bans them, and nobody else",
-    nodes: 32,
-    nodes_min: 4,
+pub const LIARS: Scenario = Scenario::new(
+    "liars",
+    "a forger and a garbler among honest nodes: whom they attack bans them, and nobody else",
     run,
-};
+)
+.nodes(32)
+.nodes_min(4)
+.full(32, 100);
 
 fn run(seed: u64, nodes: usize) -> Outcome {
     let mut network = Network::new(seed, Faults::none(), Setup::default());

@@ -6,13 +6,14 @@ use super::Scenario;
 use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// R09 and R10: packets are lost, doubled, overtaken and late, by another mixture for each seed.
-pub const LOSS: Scenario = Scenario {
-    name: "loss",
-    about: "R09, R10: loss to 30 %, copies to 50 %, reordering to 10 %; each message once to all",
-    nodes: 50,
-    nodes_min: 2,
+pub const LOSS: Scenario = Scenario::new(
+    "loss",
+    "R09, R10: loss to 30 %, copies to 50 %, reordering to 10 %; each message once to all",
     run,
-};
+)
+.nodes(50)
+.nodes_min(2)
+.full(50, 500);
 
 fn run(seed: u64, nodes: usize) -> Outcome {
     let mut faults = Faults::random(seed);

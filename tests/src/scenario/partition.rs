@@ -6,13 +6,14 @@ use super::Scenario;
 use crate::{Bar, Figure, Network, Outcome, Setup};
 
 /// R07: two halves that cannot reach each other for ten minutes, both at work; then the cut heals.
-pub const PARTITION: Scenario = Scenario {
-    name: "partition",
-    about: "R07: halves cut apart for 10 min, both publishing; all of it reaches all within 60 s",
-    nodes: 200,
-    nodes_min: 4,
+pub const PARTITION: Scenario = Scenario::new(
+    "partition",
+    "R07: halves cut apart for 10 min, both publishing; all of it reaches all within 60 s",
     run,
-};
+)
+.nodes(200)
+.nodes_min(4)
+.full(200, 500);
 
 fn run(seed: u64, nodes: usize) -> Outcome {
     let mut network = Network::grown(seed, Faults::none(), Setup::default(), nodes);

@@ -10,13 +10,14 @@ use super::Scenario;
 use crate::{Bar, CoreHost, Figure, Network, Outcome, Setup};
 
 /// R17: everything that a node heard is played to it again, before and after a crash.
-pub const REPLAY: Scenario = Scenario {
-    name: "session-replay",
-    about: "R17: all that a node heard, played again before and after a crash, changes nothing",
-    nodes: 12,
-    nodes_min: 3,
+pub const REPLAY: Scenario = Scenario::new(
+    "session-replay",
+    "R17: all that a node heard, played again before and after a crash, changes nothing",
     run,
-};
+)
+.nodes(12)
+.nodes_min(3)
+.full(12, 500);
 
 /// Whom it happens to.
 const VICTIM: usize = 1;
