@@ -7,6 +7,7 @@ mod data_dir;
 mod driver;
 mod error;
 mod handlers;
+mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;
 mod node;
@@ -18,6 +19,7 @@ mod subscription;
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;
 pub use error::NodeError;
+pub use laboratory::Laboratory;
 pub use node::Node;
 pub use start::{StartError, StartStep};
 pub use status::{PeerStatus, Status};

@@ -65,7 +65,7 @@ pub use faults::Faults;
 pub use host::{Accusation, DialError, Host, HostEvent, LinkEnd, Outbox, Seat};
 pub use seeds::{for_each_seed, replay_command};
 pub use stats::Stats;
-pub use trace::TraceHash;
+pub use trace::{Trace, TraceHash};
 pub use world::World;
 
 #[cfg(doctest)]

@@ -29,16 +29,19 @@ impl fmt::Debug for TraceHash {
 }
 
 /// Collects what happened: when, to whom, what, from whom, how large.
-pub(crate) struct Trace(blake3::Hasher);
+#[derive(Clone, Debug)]
+pub struct Trace(blake3::Hasher);
 
 impl Trace {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// Nothing has happened yet.
+    pub fn new(seed: u64) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("repute sim trace v1");
         hasher.update(&seed.to_le_bytes());
         Self(hasher)
     }
 
-    pub(crate) fn record(&mut self, at_ms: u64, node: usize, what: u8, other: usize, size: usize) {
+    /// Adds one happening.
+    pub fn record(&mut self, at_ms: u64, node: usize, what: u8, other: usize, size: usize) {
         let mut line = [0; 33];
         let fields = [at_ms, node as u64, other as u64, size as u64];
         for (place, field) in line.chunks_exact_mut(8).zip(fields) {
@@ -50,7 +53,8 @@ impl Trace {
         self.0.update(&line);
     }
 
-    pub(crate) fn hash(&self) -> TraceHash {
+    /// The hash over all that was added so far.
+    pub fn hash(&self) -> TraceHash {
         TraceHash(*self.0.finalize().as_bytes())
     }
 }

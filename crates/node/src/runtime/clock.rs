@@ -10,19 +10,31 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     start: Instant,
+    /// The wall clock at `start`, if it follows the monotonic one from there.
+    wall: Option<Wall>,
 }
 
 impl Clock {
-    pub(crate) fn new() -> Self {
+    /// With the wall clock of the system, or one that stands at `wall` now.
+    pub(crate) fn new(wall: Option<Wall>) -> Self {
         Self {
             start: Instant::now(),
+            wall,
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = self.start.elapsed().as_millis();
         let mono = Mono::from_millis(u64::try_from(elapsed).unwrap_or(u64::MAX));
-        Timestamp { mono, wall: wall() }
+        Timestamp {
+            mono,
+            wall: self.wall(),
+        }
+    }
+
+    pub(crate) fn wall(&self) -> Wall {
+        self.wall
+            .map_or_else(system_wall, |at_start| at_start + self.start.elapsed())
     }
 
     /// The moment of `deadline`, for a timer.
@@ -41,8 +53,8 @@ impl Clock {
 /// does to a network. Not part of the configuration.
 const TEST_OFFSET: &str = "REPUTE_TEST_CLOCK_OFFSET_S";
 
-/// The wall clock; zero if it stands before 1970.
-pub(crate) fn wall() -> Wall {
+/// The system's wall clock; zero if it stands before 1970.
+fn system_wall() -> Wall {
     static OFFSET_MS: OnceLock<i64> = OnceLock::new();
     let offset_ms = *OFFSET_MS.get_or_init(|| {
         let seconds = std::env::var(TEST_OFFSET).ok();

@@ -10,7 +10,7 @@ use repute_identity::{Identity, Ticket};
 use repute_protocol::NetworkId;
 use repute_storage::Store;
 
-use super::DataDir;
+use super::{DataDir, Laboratory};
 use crate::{
     Config, TrustModel,
     settings::{Settings, SettingsError},
@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub agent: String,
     /// Seeds the engines' choices; `None` draws from the operating system.
     pub seed: Option<u64>,
+    /// A network and clock of a simulation instead of the system's.
+    pub laboratory: Option<Laboratory>,
     /// Called by each task of a link on every turn; a test makes it panic.
     #[doc(hidden)]
     pub link_probe: Option<repute_transport::Probe>,
@@ -84,6 +86,7 @@ impl NodeConfig {
             trust_model: None,
             agent: concat!("repute/", env!("CARGO_PKG_VERSION")).into(),
             seed: None,
+            laboratory: None,
             link_probe: None,
         }
     }

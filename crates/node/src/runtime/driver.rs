@@ -12,7 +12,10 @@ use repute_transport::{
     Endpoint, Events,
     verify::{Batch, VerifyLimits, VerifyQueue},
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    sync::{broadcast, mpsc},
+    time::{Instant, sleep_until},
+};
 
 use super::{
     ask::{Ask, Counters, DurableAnswer, Publish, PublishAnswer},
@@ -65,6 +68,8 @@ pub(crate) struct Parts {
     pub publishes: mpsc::Receiver<Publish>,
     /// Unpredictable to everybody else.
     pub secret: [u8; 32],
+    /// What checking one signature takes at least; zero but in a laboratory.
+    pub check_time: Duration,
     pub events: broadcast::Sender<Event>,
     pub retention: Duration,
 }
@@ -84,10 +89,11 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         mut asks,
         mut publishes,
         secret,
+        check_time,
         events,
         retention,
     } = parts;
-    let checker = tokio::spawn(check_batches(batches, verdicts_in, secret));
+    let checker = tokio::spawn(check_batches(batches, verdicts_in, secret, check_time));
     let mut driver = Driver {
         core,
         clock,
@@ -129,7 +135,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
                 }
                 None => break,
             },
-            () = tokio::time::sleep_until(deadline) => {}
+            () = sleep_until(deadline) => {}
             ask = asks.recv() => {
                 if driver.ask(ask).await.is_break() {
                     break;
@@ -166,9 +172,17 @@ async fn check_batches(
     mut batches: mpsc::Receiver<Batch>,
     verdicts: mpsc::Sender<Verdicts>,
     secret: [u8; 32],
+    check_time: Duration,
 ) {
     let mut verifier = Verifier::new(secret);
+    let mut busy_until = Instant::now();
     while let Some(batch) = batches.recv().await {
+        if !check_time.is_zero() {
+            // Summed up, because timers know whole milliseconds only.
+            let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+            busy_until = busy_until.max(Instant::now()) + check_time.saturating_mul(count);
+            sleep_until(busy_until).await;
+        }
         if verdicts
             .send(batch.check_with(&mut verifier))
             .await

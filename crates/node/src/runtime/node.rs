@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use super::{
     NodeConfig, PeerStatus, StartError, StartStep, Status,
     ask::{Ask, COMMAND_QUEUE, DurableCommand, PUBLISH_QUEUE, Publish, View},
-    clock::{Clock, wall},
+    clock::Clock,
     driver::{self, Parts},
     error::NodeError,
     rows, start,
@@ -36,6 +36,7 @@ struct Shared {
     id: NodeId,
     inception: Inception,
     addresses: Vec<Address>,
+    clock: Clock,
     started: Wall,
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
@@ -52,7 +53,8 @@ impl Node {
     pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
         let identity = config.identity.open(&config.data_dir)?;
         let store = start::store(config.store, &config.data_dir, config.set_corrupt_aside)?;
-        let snapshot = start::snapshot(store.as_ref())?;
+        let clock = Clock::new(config.laboratory.as_ref().map(|lab| lab.wall));
+        let snapshot = start::snapshot(store.as_ref(), clock.wall())?;
         let retention = config.core.gossip.retention;
         let network = config.core.network;
         let gossip_credit = config.core.limits.gossip.link_credit_bytes;
@@ -77,7 +79,13 @@ impl Node {
         // be dropped.
         let queue = gossip_credit.saturating_mul(2);
         transport.queue_bytes_max = transport.queue_bytes_max.max(queue);
+        let check_time = config.laboratory.as_ref().map(|lab| lab.check_time);
+        if let Some(lab) = config.laboratory {
+            transport.socket = Some(lab.socket);
+            transport.seed = Some(lab.quic_seed);
+        }
         let mut handshake = HandshakeTemplate::new(network);
+        handshake.wall = Arc::new(move || clock.wall());
         handshake.agent = BoundedString::truncated(&config.agent);
         let (endpoint, links) = Endpoint::bind(transport, &identity, handshake)
             .await
@@ -96,7 +104,8 @@ impl Node {
             id: identity.id(),
             inception: *identity.inception(),
             addresses: addresses.clone(),
-            started: wall(),
+            clock,
+            started: clock.wall(),
             asks: asks_in,
             publishes: publishes_in,
             events: events.downgrade(),
@@ -105,7 +114,6 @@ impl Node {
         first.extend(config.join.into_iter().map(join_input));
         first.push(Input::Start);
         let secret = start::entropy().map_err(StartError::at(StartStep::Background))?;
-        let clock = Clock::new();
         let parts = Parts {
             core,
             clock,
@@ -116,6 +124,7 @@ impl Node {
             asks,
             publishes,
             secret,
+            check_time: check_time.unwrap_or_default(),
             events,
             retention,
         };
@@ -151,7 +160,7 @@ impl Node {
         Ticket {
             inception: self.shared.inception,
             addresses: BoundedVec::truncated(self.shared.addresses.iter().copied()),
-            expires: wall() + TICKET_LIFE,
+            expires: self.shared.clock.wall() + TICKET_LIFE,
         }
     }
 

@@ -6,7 +6,7 @@ use repute_base::{Address, Rng, Wall};
 use repute_identity::{Identity, keystore};
 use repute_storage::{OnCorrupt, Options, SqliteStore, Store, StoreError, Write as Row};
 
-use super::{DataDir, IdentitySource, clock::wall, rows};
+use super::{DataDir, IdentitySource, rows};
 use crate::Snapshot;
 
 /// Where in its start a node is, in the order of the source design.
@@ -147,10 +147,9 @@ pub(crate) fn store(
 }
 
 /// Step 3, first half: what the store remembers, and a start number that was never used.
-pub(crate) fn snapshot(store: &dyn Store) -> Result<Snapshot, StartError> {
+pub(crate) fn snapshot(store: &dyn Store, now: Wall) -> Result<Snapshot, StartError> {
     rows::load(store)
         .and_then(|mut snapshot| {
-            let now = wall();
             snapshot.start = next_start(store, now)?;
             Ok(snapshot)
         })
