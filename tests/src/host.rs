@@ -174,6 +174,15 @@ impl CoreHost {
         &self.core
     }
 
+    /// What does not hold after a step, in the core or between it and this shell.
+    fn broken_rule(&self) -> Option<&'static str> {
+        self.core.broken_invariant().or_else(|| {
+            let mut active = self.core.peers().active();
+            let gone = active.any(|peer| !self.links.contains_key(&peer));
+            gone.then_some("the core has a peer whose link is gone")
+        })
+    }
+
     /// Whether peers of this node have an admitted link with it, as it sees it.
     pub fn links(&self) -> usize {
         self.core.peers().active().count()
@@ -500,7 +509,7 @@ fn unreachable(peer: NodeId) -> Input {
     }
 }
 
-fn decode(packet: &Bytes) -> Option<Frame> {
+pub(crate) fn decode(packet: &Bytes) -> Option<Frame> {
     let header = FrameHeader::parse(*packet.first_chunk()?).ok()?;
     let body = packet.slice(FrameHeader::LEN..);
     (body.len() == header.body_len).then_some(())?;
@@ -548,6 +557,10 @@ impl Host for CoreHost {
         let attack = self.plan.attack.as_ref().map(Attack::next);
         let next = [self.core.next_deadline(), self.disk.next_due(), attack];
         next.into_iter().flatten().min()
+    }
+
+    fn broken_invariant(&self) -> Option<String> {
+        self.broken_rule().map(str::to_owned)
     }
 
     fn size(packet: &Bytes) -> usize {

@@ -228,6 +228,10 @@ impl Network {
                 accusation.kind
             ));
         }
+        for violation in self.world.violations() {
+            let (at, node) = (violation.at.as_millis(), violation.node);
+            breaches.push(format!("at {at} ms node {node}: {}", violation.rule));
+        }
         for (index, host) in self.honest() {
             let honest = |id: &&NodeId| {
                 let of = self.world.index_of(id);

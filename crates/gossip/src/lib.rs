@@ -45,6 +45,7 @@ mod engine;
 mod error;
 mod hash;
 mod input;
+mod invariants;
 mod limits;
 mod link;
 mod membership;

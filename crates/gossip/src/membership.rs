@@ -45,6 +45,10 @@ impl Passive {
         self.peers.len()
     }
 
+    pub(crate) fn contains(&self, id: &NodeId) -> bool {
+        self.peers.contains_key(id)
+    }
+
     /// Adds a peer; when full, a random one goes for it.
     fn add(&mut self, id: NodeId, addresses: Vec<Address>, rng: &mut Rng) {
         if let Some(known) = self.peers.get_mut(&id) {

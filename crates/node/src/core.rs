@@ -5,6 +5,7 @@
 mod command;
 mod config;
 mod input;
+mod invariants;
 mod output;
 mod route_gossip;
 mod route_link;

@@ -59,6 +59,7 @@ mod dialling;
 mod discovery;
 mod engine;
 mod input;
+mod invariants;
 mod limits;
 mod link;
 mod output;

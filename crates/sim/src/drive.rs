@@ -131,6 +131,7 @@ impl<H: Host> World<H> {
                 }
             }
         }
+        self.examine(index);
         self.plan_tick(index);
     }
 

@@ -20,6 +20,12 @@ pub trait Host {
     /// passed means at once, and after a tick, one millisecond later.
     fn next_deadline(&self) -> Option<Mono>;
 
+    /// What must hold after each event and does not, in words. The world asks after every step
+    /// and keeps the answers for [`World::violations`](crate::World::violations).
+    fn broken_invariant(&self) -> Option<String> {
+        None
+    }
+
     /// The size of a packet on the wire, in bytes; goes into the trace and the byte counts.
     fn size(packet: &Self::Packet) -> usize;
 }
@@ -170,6 +176,17 @@ pub struct Accusation {
     pub of: NodeId,
     /// Of what.
     pub kind: Misbehaviour,
+}
+
+/// One rule that did not hold after a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When, on the world's clock.
+    pub at: Mono,
+    /// Which node.
+    pub node: usize,
+    /// Which rule, in the host's words.
+    pub rule: String,
 }
 
 /// What a host is built from: its place in the world.

@@ -62,7 +62,7 @@ mod trace;
 mod world;
 
 pub use faults::Faults;
-pub use host::{Accusation, DialError, Host, HostEvent, LinkEnd, Outbox, Seat};
+pub use host::{Accusation, DialError, Host, HostEvent, LinkEnd, Outbox, Seat, Violation};
 pub use seeds::{for_each_seed, replay_command};
 pub use stats::Stats;
 pub use trace::{Trace, TraceHash};

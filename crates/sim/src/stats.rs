@@ -39,6 +39,8 @@ pub struct Stats {
     pub crashes: u64,
     /// Restarts.
     pub restarts: u64,
+    /// Times that a host was asked whether its rules hold: once after each of its steps.
+    pub examined: u64,
     /// Accusations raised by any host.
     pub accusations: u64,
 }

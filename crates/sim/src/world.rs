@@ -6,6 +6,7 @@ use repute_identity::NodeId;
 
 use crate::{
     Accusation, DialError, Faults, Host, HostEvent, LinkEnd, Outbox, Seat, Stats, TraceHash,
+    Violation,
     link::{Cargo, Link},
     queue::Queue,
     trace::Trace,
@@ -15,6 +16,8 @@ use crate::{
 const START_WALL_MS: u64 = 1_800_000_000_000;
 /// Accusations kept in full; beyond, they are only counted.
 const ACCUSATIONS_MAX: usize = 10_000;
+/// Broken rules kept; a rule once broken tends to stay so.
+const VIOLATIONS_MAX: usize = 100;
 
 /// Something planned for a moment to come.
 pub(crate) enum Happening<P> {
@@ -119,6 +122,7 @@ pub struct World<H: Host> {
     pub(crate) trace: Trace,
     pub(crate) stats: Stats,
     pub(crate) accusations: Vec<Accusation>,
+    pub(crate) violations: Vec<Violation>,
     pub(crate) reviver: Option<Reviver<H>>,
 }
 
@@ -141,6 +145,7 @@ impl<H: Host> World<H> {
             trace: Trace::new(seed),
             stats: Stats::default(),
             accusations: Vec::new(),
+            violations: Vec::new(),
             reviver: None,
         };
         world.plan_chaos();
@@ -387,6 +392,24 @@ impl<H: Host> World<H> {
         self.stats.accusations += 1;
         if self.accusations.len() < ACCUSATIONS_MAX {
             self.accusations.push(accusation);
+        }
+    }
+
+    /// What hosts said of rules that did not hold, see [`Host::broken_invariant`]; at most 100.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Asks a host, after a step, whether its rules hold.
+    pub(crate) fn examine(&mut self, node: usize) {
+        let Some(host) = self.host(node) else { return };
+        let broken = host.broken_invariant();
+        self.stats.examined += 1;
+        if let Some(rule) = broken
+            && self.violations.len() < VIOLATIONS_MAX
+        {
+            let at = self.now();
+            self.violations.push(Violation { at, node, rule });
         }
     }
 
