@@ -18,7 +18,7 @@ impl<H: Host> World<H> {
         self.cut(from, to, false)
     }
 
-    fn cut(&mut self, from: &[usize], to: &[usize], both_ways: bool) -> u64 {
+    pub(crate) fn cut(&mut self, from: &[usize], to: &[usize], both_ways: bool) -> u64 {
         let flags = |members: &[usize]| {
             let mut flags = vec![false; self.nodes.len()];
             for &index in members {
@@ -38,6 +38,7 @@ impl<H: Host> World<H> {
             both_ways,
         });
         self.stats.partitions += 1;
+        self.stats.one_way += u64::from(!both_ways);
         self.trace.record(
             self.now_ms,
             usize::MAX,
@@ -181,7 +182,7 @@ impl<H: Host> World<H> {
         self.nodes.get_mut(index)?.dead.take()
     }
 
-    fn kill(&mut self, index: usize) {
+    pub(crate) fn kill(&mut self, index: usize) {
         let Some(node) = self.nodes.get_mut(index) else {
             return;
         };
@@ -236,6 +237,7 @@ impl<H: Host> World<H> {
             return;
         }
         node.paused = Some(Vec::new());
+        self.stats.pauses += 1;
         let peers: Vec<_> = node.links.iter().copied().collect();
         self.trace
             .record(self.now_ms, index, b'z', usize::MAX, peers.len());
@@ -259,12 +261,14 @@ impl<H: Host> World<H> {
         self.mended();
     }
 
-    /// Ends all faults but the delays: cuts heal, paused nodes go on, crashed nodes come back if
-    /// [`World::restart_with`] said how. From here on the network must converge.
+    /// Ends all faults but the delays: cuts heal, clocks that jumped are set right, paused nodes go
+    /// on, crashed nodes come back if [`World::restart_with`] said how. From here on the network
+    /// must converge.
     pub fn calm(&mut self) {
         self.set_faults(self.faults.calmed());
         self.heal();
         for index in 0..self.nodes.len() {
+            self.unjump(index);
             self.resume(index);
             if let Some(life) = self.nodes.get(index).map(|node| node.life) {
                 self.revive(index, life);
@@ -276,84 +280,5 @@ impl<H: Host> World<H> {
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
         self.plan_chaos();
-    }
-
-    pub(crate) fn plan_chaos(&mut self) {
-        self.chaos += 1;
-        let chaos = self.chaos;
-        for (every, happening) in [
-            (self.faults.partition_every_ms, Happening::Split { chaos }),
-            (self.faults.crash_every_ms, Happening::Crash { chaos }),
-        ] {
-            if every > 0 {
-                let at = self.now_ms + self.rng.range(1..every.saturating_mul(2));
-                self.queue.push(at, happening);
-            }
-        }
-    }
-
-    /// Cuts a random part of the nodes off for a random time.
-    pub(crate) fn split(&mut self, chaos: u64) {
-        let every = self.faults.partition_every_ms;
-        if every == 0 || chaos != self.chaos {
-            return;
-        }
-        let mut members: Vec<_> = (0..self.nodes.len()).collect();
-        self.rng.shuffle(&mut members);
-        let share = self.rng.range(1..(members.len() as u64 / 2).max(1) + 1) as usize;
-        let (some, rest) = members.split_at(share.min(members.len()));
-        let (some, rest) = (some.to_vec(), rest.to_vec());
-        let cut = match self.rng.below(4) {
-            0 => self.partition_one_way(&some, &rest),
-            1 => self.partition_one_way(&rest, &some),
-            _ => self.partition(&some, &rest),
-        };
-        let lasts = self.rng.range(1..self.faults.partition_ms_max.max(1) + 1);
-        self.queue
-            .push(self.now_ms + lasts, Happening::Mend { cut });
-        let next = self.rng.range(1..every.saturating_mul(2));
-        self.queue
-            .push(self.now_ms + next, Happening::Split { chaos });
-    }
-
-    /// Crashes a random node and plans its return.
-    pub(crate) fn crash_one(&mut self, chaos: u64) {
-        let every = self.faults.crash_every_ms;
-        if every == 0 || chaos != self.chaos {
-            return;
-        }
-        let next = self.rng.range(1..every.saturating_mul(2));
-        self.queue
-            .push(self.now_ms + next, Happening::Crash { chaos });
-        let index = self.rng.below(self.nodes.len() as u64) as usize;
-        let up = self
-            .nodes
-            .get(index)
-            .is_some_and(|node| node.host.is_some());
-        if self.reviver.is_none() || !up {
-            return;
-        }
-        self.kill(index);
-        let down = self.rng.range(1..self.faults.down_ms_max.max(1) + 1);
-        if let Some(life) = self.nodes.get(index).map(|node| node.life) {
-            self.queue
-                .push(self.now_ms + down, Happening::Revive { node: index, life });
-        }
-    }
-
-    pub(crate) fn revive(&mut self, index: usize, life: u64) {
-        let Some(node) = self.nodes.get_mut(index) else {
-            return;
-        };
-        if node.host.is_some() || node.life != life || self.reviver.is_none() {
-            return;
-        }
-        let Some(dead) = node.dead.take() else { return };
-        // Out of the world while it builds the host, which the world lends out meanwhile.
-        let Some(mut reviver) = self.reviver.take() else {
-            return;
-        };
-        self.restart(index, |seat| reviver(seat, dead));
-        self.reviver = Some(reviver);
     }
 }

@@ -40,9 +40,14 @@ impl<H: Host> World<H> {
                 serial,
                 stall,
             } => self.expire(pair, serial, stall),
-            Happening::Split { chaos } => self.split(chaos),
+            Happening::Strike { chaos, kind } => self.strike(chaos, kind),
+            Happening::Begin { chaos, planned } => self.begin(chaos, &planned),
             Happening::Mend { cut } => self.heal_cut(cut),
-            Happening::Crash { chaos } => self.crash_one(chaos),
+            Happening::Resume { node, life } => {
+                if self.life(node) == Some(life) {
+                    self.resume(node);
+                }
+            }
             Happening::Revive { node, life } => self.revive(node, life),
         }
     }

@@ -20,17 +20,44 @@ pub struct Faults {
     pub reorder_permille: u64,
     /// How late an overtaken packet may be.
     pub reorder_ms_max: u64,
+    /// Odds that a packet of a link is late by [`Faults::late_ms`] and overtaken meanwhile.
+    pub late_permille: u64,
+    /// How late such a packet is.
+    pub late_ms: u64,
     /// Each node's wall clock is off by up to this much, either way.
     pub clock_skew_ms_max: u64,
     /// How long a link that can no longer carry anything is believed in.
     pub link_timeout_ms: u64,
     /// How long a dial without an answer is tried.
     pub dial_timeout_ms: u64,
-    /// A random part of the nodes is cut off about this often; zero for never. Half of the cuts
-    /// work in one direction only.
+    /// Whether the machine of a crashed node goes on answering for it, as TCP does for a process
+    /// that has died: what is sent to it comes back as a reset, and dials fail after one round
+    /// trip. Otherwise it is silent.
+    pub refused_when_down: bool,
+    /// A random part of the nodes is cut off about this often; zero for never.
     pub partition_every_ms: u64,
+    /// The same in one direction only.
+    pub one_way_every_ms: u64,
     /// The longest such a cut lasts.
     pub partition_ms_max: u64,
+    /// A cut begins to come and go about this often; zero for never.
+    pub flap_every_ms: u64,
+    /// The longest that such a cut stays open or closed.
+    pub flap_ms_max: u64,
+    /// Nodes are cut off one by one, to come back in another order, about this often; zero for
+    /// never.
+    pub swizzle_every_ms: u64,
+    /// How long it takes until all of them are cut off, and then until none is.
+    pub swizzle_ms_max: u64,
+    /// A random node freezes about this often; zero for never.
+    pub pause_every_ms: u64,
+    /// The longest that a node is frozen.
+    pub pause_ms_max: u64,
+    /// The wall clock of a random node jumps about this often; zero for never. It stays wrong until
+    /// [`World::calm`](crate::World::calm).
+    pub jump_every_ms: u64,
+    /// How far a wall clock jumps, either way.
+    pub jump_ms_max: u64,
     /// A random node crashes about this often; zero for never. Needs
     /// [`World::restart_with`](crate::World::restart_with).
     pub crash_every_ms: u64,
@@ -48,11 +75,23 @@ impl Default for Faults {
             duplicate_permille: 0,
             reorder_permille: 0,
             reorder_ms_max: 80,
+            late_permille: 0,
+            late_ms: 2_000,
             clock_skew_ms_max: 0,
             link_timeout_ms: 10_000,
             dial_timeout_ms: 5_000,
+            refused_when_down: false,
             partition_every_ms: 0,
+            one_way_every_ms: 0,
             partition_ms_max: 20_000,
+            flap_every_ms: 0,
+            flap_ms_max: 3_000,
+            swizzle_every_ms: 0,
+            swizzle_ms_max: 8_000,
+            pause_every_ms: 0,
+            pause_ms_max: 20_000,
+            jump_every_ms: 0,
+            jump_ms_max: 3_600_000,
             crash_every_ms: 0,
             down_ms_max: 20_000,
         }
@@ -99,6 +138,7 @@ impl Faults {
             reorder_ms_max: 2_000,
             clock_skew_ms_max: draw(60_000),
             partition_every_ms: draw(60_000),
+            one_way_every_ms: draw(60_000),
             crash_every_ms: draw(60_000),
             ..Self::default()
         }
@@ -111,7 +151,13 @@ impl Faults {
             loss_permille: 0,
             duplicate_permille: 0,
             reorder_permille: 0,
+            late_permille: 0,
             partition_every_ms: 0,
+            one_way_every_ms: 0,
+            flap_every_ms: 0,
+            swizzle_every_ms: 0,
+            pause_every_ms: 0,
+            jump_every_ms: 0,
             crash_every_ms: 0,
             ..self.clone()
         }

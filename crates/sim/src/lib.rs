@@ -58,6 +58,7 @@ mod network;
 mod queue;
 mod seeds;
 mod stats;
+mod strikes;
 mod trace;
 mod world;
 

@@ -97,7 +97,11 @@ impl<H: Host> World<H> {
         let lost = self.odds(self.faults.loss_permille);
         self.stats.cut_off += u64::from(cut);
         self.stats.lost += u64::from(lost);
-        if cut || lost || self.life(to).is_none() {
+        let down = self.life(to).is_none();
+        if down && !cut && !lost && self.faults.refused_when_down {
+            return self.refuse_dial(from, to, dial, DialError::Unreachable);
+        }
+        if cut || lost || down {
             self.queue.push(
                 self.now_ms + SYN_RETRY_MS,
                 Happening::Syn { from, to, dial },
@@ -107,18 +111,7 @@ impl<H: Host> World<H> {
         let key = pair(from, to);
         if let Some(link) = self.links.get(&key) {
             if link.side(from, to) != Side::Down {
-                let back = self.delay_ms(from, to);
-                if let Some(life) = self.life(from) {
-                    let error = DialError::AlreadyLinked;
-                    let end = Happening::DialEnd {
-                        node: from,
-                        life,
-                        dial,
-                        error,
-                    };
-                    self.queue.push(self.now_ms + back, end);
-                }
-                return;
+                return self.refuse_dial(from, to, dial, DialError::AlreadyLinked);
             }
             // The dialler has lost that link; only this side still believes in it.
             self.break_link(key);
@@ -133,6 +126,20 @@ impl<H: Host> World<H> {
         }
         self.put(to, from, Cargo::Accept);
         self.link_up(to, from, false);
+    }
+
+    /// The answer to a dial is no.
+    fn refuse_dial(&mut self, from: usize, to: usize, dial: u64, error: DialError) {
+        let back = self.delay_ms(from, to);
+        if let Some(life) = self.life(from) {
+            let end = Happening::DialEnd {
+                node: from,
+                life,
+                dial,
+                error,
+            };
+            self.queue.push(self.now_ms + back, end);
+        }
     }
 
     fn link_up(&mut self, node: usize, other: usize, dialled: bool) {
@@ -178,6 +185,10 @@ impl<H: Host> World<H> {
         } else {
             0
         };
+        let far = is_packet && self.odds(self.faults.late_permille);
+        self.stats.late += u64::from(far);
+        let extra = extra + if far { self.faults.late_ms } else { 0 };
+        let late = late || far;
         let Some(link) = self.links.get_mut(&pair(from, to)) else {
             return;
         };
@@ -253,7 +264,7 @@ impl<H: Host> World<H> {
             }
             (Side::Down, Cargo::Packet(_)) => {
                 self.stats.packets_dropped += 1;
-                if self.life(to).is_some() {
+                if self.life(to).is_some() || self.faults.refused_when_down {
                     self.put(to, from, Cargo::Reset);
                 }
             }

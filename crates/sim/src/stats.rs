@@ -35,6 +35,18 @@ pub struct Stats {
     pub dials_failed: u64,
     /// Cuts made.
     pub partitions: u64,
+    /// Of these, cuts in one direction only.
+    pub one_way: u64,
+    /// Times that a cut began to come and go.
+    pub flaps: u64,
+    /// Times that nodes were cut off one by one.
+    pub swizzles: u64,
+    /// Nodes frozen.
+    pub pauses: u64,
+    /// Wall clocks that the faults made jump.
+    pub clock_jumps: u64,
+    /// Packets that came far later than those behind them.
+    pub late: u64,
     /// Crashes.
     pub crashes: u64,
     /// Restarts.

@@ -53,6 +53,11 @@ impl Trace {
         self.0.update(&line);
     }
 
+    /// Adds a whole run, of a scenario that consists of several.
+    pub fn join(&mut self, run: &TraceHash) {
+        self.0.update(run.as_bytes());
+    }
+
     /// The hash over all that was added so far.
     pub fn hash(&self) -> TraceHash {
         TraceHash(*self.0.finalize().as_bytes())

@@ -9,6 +9,7 @@ use crate::{
     Violation,
     link::{Cargo, Link},
     queue::Queue,
+    strikes::{Planned, Strike},
     trace::Trace,
 };
 
@@ -57,14 +58,20 @@ pub(crate) enum Happening<P> {
         serial: u64,
         stall: u64,
     },
-    Split {
+    Strike {
         chaos: u64,
+        kind: Strike,
+    },
+    Begin {
+        chaos: u64,
+        planned: Box<Planned>,
     },
     Mend {
         cut: u64,
     },
-    Crash {
-        chaos: u64,
+    Resume {
+        node: usize,
+        life: u64,
     },
     Revive {
         node: usize,
@@ -81,6 +88,8 @@ pub(crate) struct Node<H: Host> {
     pub(crate) life: u64,
     pub(crate) boot_ms: u64,
     pub(crate) wall_offset_ms: i64,
+    /// The offset before the first jump, until the clock is set right.
+    pub(crate) right_offset_ms: Option<i64>,
     pub(crate) hostile: bool,
     pub(crate) tick_ms: Option<u64>,
     pub(crate) last_tick_ms: Option<u64>,
@@ -172,6 +181,7 @@ impl<H: Host> World<H> {
             life: 0,
             boot_ms: self.now_ms,
             wall_offset_ms: i64::try_from(drawn).unwrap_or(0) - i64::try_from(skew).unwrap_or(0),
+            right_offset_ms: None,
             hostile: false,
             tick_ms: None,
             last_tick_ms: None,

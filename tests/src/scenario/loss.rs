@@ -23,6 +23,7 @@ fn run(seed: u64, nodes: usize) -> Outcome {
     faults.duplicate_permille = faults.duplicate_permille.max(50);
     faults.reorder_permille = faults.reorder_permille.max(10);
     faults.partition_every_ms = 0;
+    faults.one_way_every_ms = 0;
     faults.crash_every_ms = 0;
     let mut network = Network::grown(seed, faults, Setup::default(), nodes);
     network.world.run_for(Duration::from_secs(20));
