@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use crate::{
     docs, layers,
     process::{cargo, has_cargo, succeed},
-    tidy,
+    scenario, tidy,
 };
 
 #[derive(ClapArgs)]
@@ -67,7 +67,11 @@ const STEPS: &[Step] = &[
     ("licences and sources", deny),
 ];
 
-const TEST_STEPS: &[Step] = &[("documentation tests", doc_tests), ("tests", tests)];
+const TEST_STEPS: &[Step] = &[
+    ("storage faults", scenario::check_storage),
+    ("documentation tests", doc_tests),
+    ("tests", tests),
+];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
     let begun = Instant::now();

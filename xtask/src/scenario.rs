@@ -17,24 +17,40 @@ mod partition;
 mod relay;
 mod restart;
 mod stage;
+mod storage_faults;
 mod tale;
 mod talk;
 mod upgrade;
+
+pub(crate) use storage_faults::check as check_storage;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// `list`, `all`, or the name of one.
     name: String,
+    /// Run at full size what has a smaller one for every change.
+    #[arg(long)]
+    full: bool,
+    /// How long scenarios last that go on for a while.
+    #[arg(long)]
+    minutes: Option<u64>,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// How large a scenario is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Size {
+    pub(crate) full: bool,
+    pub(crate) minutes: Option<u64>,
 }
 
 /// A story with processes, told in rows.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) run: fn() -> Result<Vec<Row>>,
+    pub(crate) run: fn(Size) -> Result<Vec<Row>>,
 }
 
 const SCENARIOS: &[Scenario] = &[
@@ -46,6 +62,7 @@ const SCENARIOS: &[Scenario] = &[
     upgrade::SCENARIO,
     exclusive::SCENARIO,
     flood::SCENARIO,
+    storage_faults::SCENARIO,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
@@ -65,10 +82,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             args.name
         );
     }
+    let (full, minutes) = (args.full, args.minutes);
+    let size = Size { full, minutes };
     let mut rows = Vec::new();
     for scenario in &chosen {
         eprintln!("== {}", scenario.name);
-        match (scenario.run)() {
+        match (scenario.run)(size) {
             Ok(more) => rows.extend(more),
             Err(error) => {
                 eprintln!("{}: {error:#}", scenario.name);

@@ -15,7 +15,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "bootstrap",
     about: "five nodes bootstrap through one, all link up, every message reaches all",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const NODES: usize = 5;

@@ -16,7 +16,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "clock",
     about: "nodes with a wrong clock are not heard and not blamed; set right, they are heard",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 /// The hook of the binary that sets its clock wrong.

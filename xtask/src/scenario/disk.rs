@@ -25,7 +25,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "disk-full",
     about: "R03: a full disk stops no gossip and loses nothing acknowledged; freed, writing resumes",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const SIZE: &str = "size=4m,mode=700";

@@ -9,7 +9,7 @@ use super::{Row, Scenario, member::Member, stage::Stage, tale::Tale};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "two-on-one-dir",
     about: "a second node on the same data directory refuses to start, and harms nothing",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 /// The exit code for a refused data directory.

@@ -21,7 +21,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "flood",
     about: "garbage and half handshakes at one node's port: it answers, gossips and blames nobody",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const LINKED: Duration = Duration::from_secs(60);

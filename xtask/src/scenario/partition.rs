@@ -16,7 +16,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "partition",
     about: "two halves are cut apart and heal, through a relay that loses, doubles and reorders",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const NODES: usize = 6;

@@ -17,7 +17,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "restart",
     about: "kill -9 and restart keeps identity, peers, trust and bans, and joins again by itself",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const LINKED: Duration = Duration::from_secs(60);

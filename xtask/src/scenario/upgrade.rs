@@ -18,7 +18,7 @@ use super::{
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "upgrade",
     about: "a database of an older schema opens, and keeps peers, bans, events and what was seen",
-    run: || Stage::play(story),
+    run: |_| Stage::play(story),
 };
 
 const LINKED: Duration = Duration::from_secs(60);

@@ -23,7 +23,7 @@ pub(super) const FILE: &str = "store.sqlite3";
 /// a break in its structure shows when it is read.
 const QUICK_CHECK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Pages of the log that are moved into the database at once: 16 MiB.
+/// Pages of the log that are moved into the database at once, unless told otherwise: 16 MiB.
 const LOG_PAGES: u32 = 4_096;
 
 /// Opens or makes the database of `dir`, which must be locked.
@@ -62,8 +62,9 @@ fn attempt(
     }
     let log = fs::metadata(files::beside(path, "-wal")).map_or(0, |log| log.len());
     report.recovered = log > 0;
-    let mut connection = connect(path)?;
+    let mut connection = connect(path, options.log_pages.unwrap_or(LOG_PAGES))?;
     take_in(&mut connection, path, options, report, log > 0)?;
+    turn_on_log(&connection, path)?;
     if let Some(bytes) = options.file_bytes_max {
         limit(&connection, bytes).map_err(|error| from_sqlite(path, &error))?;
     }
@@ -160,11 +161,7 @@ pub(super) fn create(
         options.pass(Point::Migrating(step))
     })
     .map_err(failed)?;
-    connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| {
-            row.get::<_, String>(0)
-        })
-        .map_err(failed)?;
+    turn_on_log(&connection, &new)?;
     connection
         .close()
         .map_err(|(_, error)| from_sqlite(&new, &error))?;
@@ -172,12 +169,33 @@ pub(super) fn create(
     files::sync_dir(dir)
 }
 
+/// Makes sure of the write-ahead log: without it, a commit is not durable when it returns.
+fn turn_on_log(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let ask = |sql: &str| {
+        let mut statement = connection.prepare(sql)?;
+        let modes = statement.query_map([], |row| row.get::<_, String>(0))?;
+        // To the end: the change is committed behind the first row, and may fail there.
+        modes.collect::<Result<Vec<_>, _>>()
+    };
+    // A change that failed otherwise is answered with the mode that is left, and no error.
+    let mode = ask("PRAGMA journal_mode = WAL")
+        .and_then(|_| ask("PRAGMA journal_mode"))
+        .map_err(|error| from_sqlite(path, &error))?;
+    if mode == ["wal"] {
+        return Ok(());
+    }
+    Err(StoreError::Io {
+        path: path.to_path_buf(),
+        detail: format!("its write-ahead log could not be turned on, it is in mode {mode:?}"),
+    })
+}
+
 /// The connection that writes.
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, log_pages: u32) -> Result<Connection, StoreError> {
     let failed = |error| from_sqlite(path, &error);
     let connection = connect_bare(path).map_err(failed)?;
     connection
-        .pragma_update(None, "wal_autocheckpoint", LOG_PAGES)
+        .pragma_update(None, "wal_autocheckpoint", log_pages)
         .map_err(failed)?;
     connection
         .pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
@@ -192,8 +210,9 @@ fn connect_bare(path: &Path) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     settle(&connection)?;
-    // A commit is answered only when the disk says it has it.
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    // A commit is answered only when the disk says it has it. Beyond FULL, the end of a rollback
+    // journal is made durable too: one that came back would undo what turned the log on.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     Ok(connection)
 }
 

@@ -23,6 +23,9 @@ pub struct Options {
     /// with [`StoreError::StorageFull`](crate::StoreError::StorageFull). `None` is no limit but
     /// the disk's.
     pub file_bytes_max: Option<u64>,
+    /// Pages of 4 KiB that the write-ahead log grows to before it is moved into the database;
+    /// `None` is 4,096 of them, 16 MiB. A small disk wants fewer.
+    pub log_pages: Option<u32>,
     /// How many rows each table may hold.
     pub bounds: Bounds,
     /// Called at every [`Point`] passed: for tests that kill the process exactly there.
@@ -45,6 +48,7 @@ impl fmt::Debug for Options {
         f.debug_struct("Options")
             .field("on_corrupt", &self.on_corrupt)
             .field("file_bytes_max", &self.file_bytes_max)
+            .field("log_pages", &self.log_pages)
             .field("bounds", &self.bounds)
             .field("hook", &self.hook.is_some())
             .finish()
