@@ -16,7 +16,11 @@ use repute_protocol::{
 };
 use repute_sim::{Host, HostEvent, LinkEnd, Outbox, Seat};
 
-use crate::{attack::Attack, disk::Disk, verdicts::Verdicts};
+use crate::{
+    attack::{Adversary, Hostile, Lent, Shell},
+    disk::Disk,
+    verdicts::Verdicts,
+};
 
 /// Frames kept that overtook the handshake of their link.
 const EARLY_MAX: usize = 64;
@@ -31,7 +35,6 @@ pub(crate) struct Plan {
     pub(crate) topic: Topic,
     pub(crate) tickets: Vec<(NodeId, Address)>,
     pub(crate) verdicts: Verdicts,
-    pub(crate) attack: Option<Attack>,
     /// Keep every frame that comes, to play it again.
     pub(crate) record: bool,
 }
@@ -102,6 +105,8 @@ pub struct CoreHost {
     /// What the application saw.
     pub app: Application,
     pub(crate) recorded: Vec<(NodeId, Bytes)>,
+    /// What makes an attacker of it.
+    pub(crate) hostile: Option<Box<Hostile>>,
     address: Address,
     rng: Rng,
     booted: Mono,
@@ -120,6 +125,12 @@ impl CoreHost {
         Self::live(seat, plan, disk, Application::default(), 0)
     }
 
+    /// The same node behind a shell that lies.
+    pub(crate) fn possessed(mut self, hostile: Hostile) -> Self {
+        self.hostile = Some(Box::new(hostile));
+        self
+    }
+
     /// The next life of a node, from its disk alone.
     pub(crate) fn reborn(self, seat: Seat) -> Result<Self, String> {
         let mut app = self.app;
@@ -131,7 +142,12 @@ impl CoreHost {
                 delivery.life = u32::MAX;
             }
         }
-        Self::live(seat, self.plan, self.disk.after_crash(), app, self.life + 1)
+        let disk = self.disk.after_crash();
+        let next = Self::live(seat, self.plan, disk, app, self.life + 1)?;
+        Ok(Self {
+            hostile: self.hostile,
+            ..next
+        })
     }
 
     fn live(
@@ -155,6 +171,7 @@ impl CoreHost {
             disk,
             app,
             recorded: Vec::new(),
+            hostile: None,
             address: seat.address,
             rng,
             booted: seat.at,
@@ -261,8 +278,10 @@ impl CoreHost {
                 // The virtual link takes everything at once; what it costs is time.
                 let bytes = frame.len();
                 inputs.push_back(Input::Drained { peer, bytes });
-                self.app.payload_frames_sent += u64::from(is_broadcast(&frame));
-                out.send(peer, frame);
+                if self.may_say(now, peer, &frame, out) {
+                    self.app.payload_frames_sent += u64::from(is_broadcast(&frame));
+                    out.send(peer, frame);
+                }
             }
             Output::Close { peer, disconnect } => {
                 out.send(peer, Frame::Disconnect(disconnect).encode());
@@ -401,6 +420,11 @@ impl CoreHost {
                 if self.plan.record {
                     self.recorded.push((from, packet));
                 }
+                if self.hostile.is_some()
+                    && self.conspire(now, out, |who, me| who.hears(me, from, &frame)) == Some(false)
+                {
+                    return;
+                }
                 let frame = FromPeer::authenticated(from, frame);
                 self.feed(now, Input::Frame(frame), out);
             }
@@ -465,17 +489,73 @@ impl CoreHost {
         if self.core.next_deadline().is_some_and(|due| due <= now.mono) {
             self.feed(now, Input::Tick, out);
         }
-        if let Some(attack) = &mut self.plan.attack
-            && attack.is_due(now.mono)
-        {
-            for (peer, _) in self.links.iter().filter(|(_, link)| link.up) {
-                out.send(
-                    *peer,
-                    attack.frame(now, &mut self.rng, self.plan.config.network),
-                );
-            }
-            attack.wait(now.mono);
+        let turn = self.hostile.as_mut().is_some_and(|hostile| {
+            hostile.release(now.mono, out);
+            hostile.is_due(now.mono)
+        });
+        if turn {
+            self.conspire(now, out, |who, me| who.acts(me));
         }
+    }
+
+    /// Lets the adversary, if it is one, do something in the place of this shell.
+    fn conspire<R>(
+        &mut self,
+        now: Timestamp,
+        out: &mut Outbox<Bytes>,
+        act: impl FnOnce(&mut dyn Adversary, &mut Shell<'_>) -> R,
+    ) -> Option<R> {
+        let hostile = self.hostile.as_mut()?;
+        let up = self.links.iter().filter(|(_, link)| link.up);
+        let peers: Vec<NodeId> = up.map(|(peer, _)| *peer).collect();
+        let lent = Lent {
+            now,
+            at: self.last,
+            identity: &self.plan.identity,
+            network: self.plan.config.network,
+            topic: &self.plan.topic,
+            rng: &mut self.rng,
+            peers: &peers,
+            out,
+        };
+        Some(hostile.with(lent, act))
+    }
+
+    /// Whether a frame of the core may leave; an adversary decides for itself.
+    fn may_say(
+        &mut self,
+        now: Timestamp,
+        to: NodeId,
+        packet: &Bytes,
+        out: &mut Outbox<Bytes>,
+    ) -> bool {
+        if self.hostile.is_none() {
+            return true;
+        }
+        let Some(frame) = decode(packet) else {
+            return true;
+        };
+        self.conspire(now, out, |who, me| who.says(me, to, &frame)) != Some(false)
+    }
+
+    /// When this life began, on the world's clock.
+    pub const fn began(&self) -> Mono {
+        self.booted
+    }
+
+    /// How often a hostile node did anything.
+    pub fn deeds_in_all(&self) -> u64 {
+        let hostile = self.hostile.iter();
+        hostile.flat_map(|hostile| hostile.deeds.values()).sum()
+    }
+
+    /// What a hostile node did, and how often.
+    pub fn deeds(&self, what: &str) -> u64 {
+        let hostile = self.hostile.as_ref();
+        hostile
+            .and_then(|hostile| hostile.deeds.get(what))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn start(&mut self, now: Timestamp, out: &mut Outbox<Bytes>) {
@@ -554,7 +634,7 @@ impl Host for CoreHost {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let attack = self.plan.attack.as_ref().map(Attack::next);
+        let attack = self.hostile.as_ref().map(|hostile| hostile.next_deadline());
         let next = [self.core.next_deadline(), self.disk.next_due(), attack];
         next.into_iter().flatten().min()
     }

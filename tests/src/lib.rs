@@ -22,7 +22,7 @@
     reason = "a simulation that cannot begin is a failed test"
 )]
 
-mod attack;
+pub mod attack;
 mod disk;
 mod host;
 mod network;
@@ -30,7 +30,7 @@ mod outcome;
 pub mod scenario;
 mod verdicts;
 
-pub use attack::{Attack, AttackKind};
+pub use attack::Adversary;
 pub use host::{Application, CoreHost, Delivery};
 pub use network::{Network, Setup};
 pub use outcome::{Bar, Figure, Outcome, Over, Tally};

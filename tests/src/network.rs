@@ -4,10 +4,11 @@ use repute_base::{Address, Mono, Rng};
 use repute_identity::{Identity, NodeId};
 use repute_node::Config;
 use repute_protocol::{MessageId, Topic};
-use repute_sim::{Faults, World};
+use repute_sim::{Faults, Seat, World};
 
 use crate::{
-    Attack, CoreHost, Outcome,
+    Adversary, CoreHost, Outcome,
+    attack::{Gang, Hostile},
     disk::Disk,
     host::Plan,
     outcome::{Bar, Figure, Tally},
@@ -45,6 +46,14 @@ pub struct Published {
     pub by: usize,
 }
 
+/// What one more node is made of.
+struct Newcomer {
+    config: Config,
+    tickets: Vec<(NodeId, Address)>,
+    address: Option<Address>,
+    adversary: Option<Box<dyn Adversary>>,
+}
+
 /// Whole nodes in one world, joined through the first.
 pub struct Network {
     /// Where they live.
@@ -55,6 +64,7 @@ pub struct Network {
     durable: bool,
     identities: Vec<Identity>,
     hostile: Vec<usize>,
+    gang: Gang,
     messages: u64,
 }
 
@@ -72,12 +82,12 @@ impl Network {
                 topic: Topic::new("news").expect("short"),
                 tickets: Vec::new(),
                 verdicts: Verdicts::default(),
-                attack: None,
                 record: setup.record,
             },
             durable: setup.durable,
             identities: Vec::new(),
             hostile: Vec::new(),
+            gang: Gang::default(),
             messages: 0,
         }
     }
@@ -94,36 +104,87 @@ impl Network {
 
     /// One more honest node. Returns its index.
     pub fn add(&mut self) -> usize {
-        self.add_with(None)
+        self.add_with(Newcomer {
+            config: self.plan.config.clone(),
+            tickets: self.ticket().into_iter().collect(),
+            address: None,
+            adversary: None,
+        })
     }
 
-    /// One more node, a hostile one.
-    pub fn add_hostile(&mut self, attack: Attack) -> usize {
-        let index = self.add_with(Some(attack));
-        self.world.mark_hostile(index);
-        self.hostile.push(index);
-        index
+    /// One more node, a hostile one, that joins as the others do.
+    pub fn add_hostile(&mut self, adversary: Box<dyn Adversary>) -> usize {
+        self.add_with(Newcomer {
+            config: self.plan.config.clone(),
+            tickets: self.ticket().into_iter().collect(),
+            address: None,
+            adversary: Some(adversary),
+        })
     }
 
-    fn add_with(&mut self, attack: Option<Attack>) -> usize {
+    /// One more node, a hostile one with a policy of its own that dials these victims itself;
+    /// at an address, or anywhere.
+    pub fn add_sybil(
+        &mut self,
+        adversary: Box<dyn Adversary>,
+        config: Config,
+        victims: &[usize],
+        address: Option<Address>,
+    ) -> usize {
+        let world = &self.world;
+        let ticket = |index: &usize| Some((world.id(*index)?, world.address(*index)?));
+        let tickets = victims.iter().filter_map(ticket).collect();
+        self.add_with(Newcomer {
+            config,
+            tickets,
+            address,
+            adversary: Some(adversary),
+        })
+    }
+
+    fn add_with(&mut self, newcomer: Newcomer) -> usize {
         let n = self.world.len() as u64;
         let identity = Identity::from_seed(self.world.seed().wrapping_mul(1_000_003) + n);
         let id = identity.id();
         self.identities.push(identity.clone());
+        let Newcomer {
+            config,
+            tickets,
+            address,
+            adversary,
+        } = newcomer;
+        let network = config.network;
         let plan = Plan {
-            identity,
-            attack,
-            tickets: self.ticket().into_iter().collect(),
+            identity: identity.clone(),
+            config,
+            tickets,
             ..self.plan.clone()
         };
-        let disk = if self.durable {
+        let disk = if self.durable && adversary.is_none() {
             Disk::default()
         } else {
             Disk::forgetful()
         };
-        self.world.add(id, |seat| {
-            CoreHost::new(seat, plan, disk).expect("the configuration is sound")
-        })
+        let is_hostile = adversary.is_some();
+        let gang = self.gang.clone();
+        let make = |seat: Seat| {
+            let (address, now) = (seat.address, seat.now);
+            let host = CoreHost::new(seat, plan, disk).expect("the configuration is sound");
+            let Some(adversary) = adversary else {
+                return host;
+            };
+            gang.enlist(&identity, address, network, now);
+            host.possessed(Hostile::new(adversary, gang))
+        };
+        let index = match address {
+            Some(address) => self.world.add_at(id, address, make),
+            None => self.world.add(id, make),
+        };
+        if is_hostile {
+            self.world.mark_hostile(index);
+            self.hostile.push(index);
+        }
+        index
     }
 
     fn ticket(&self) -> Option<(NodeId, Address)> {
@@ -142,8 +203,14 @@ impl Network {
 
     /// A node publishes a new message. `false` if it is down.
     pub fn publish(&mut self, index: usize) -> bool {
+        self.publish_sized(index, 0)
+    }
+
+    /// A node publishes a new message of at least so many bytes. `false` if it is down.
+    pub fn publish_sized(&mut self, index: usize, bytes: usize) -> bool {
         self.messages += 1;
-        let data = format!("message {}", self.messages);
+        let mut data = format!("message {}", self.messages).into_bytes();
+        data.resize(data.len().max(bytes), b'.');
         self.world
             .act(index, |host, now, out| host.publish(now, data.into(), out))
             .is_some()
@@ -175,7 +242,29 @@ impl Network {
     pub fn honest(&self) -> impl Iterator<Item = (usize, &CoreHost)> {
         self.world
             .hosts()
-            .filter(|(index, _)| !self.hostile.contains(index))
+            .filter(|(index, _)| self.hostile.binary_search(index).is_err())
+    }
+
+    /// The hostile nodes that are up.
+    pub fn hostile(&self) -> impl Iterator<Item = (usize, &CoreHost)> {
+        let up = |index: &usize| Some((*index, self.world.host(*index)?));
+        self.hostile.iter().filter_map(up)
+    }
+
+    /// Whether a node is hostile.
+    pub fn is_hostile(&self, id: &NodeId) -> bool {
+        let index = self.world.index_of(id);
+        index.is_some_and(|index| self.is_hostile_index(index))
+    }
+
+    /// Whether the node with this index is hostile.
+    pub fn is_hostile_index(&self, index: usize) -> bool {
+        self.hostile.binary_search(&index).is_ok()
+    }
+
+    /// How often hostile nodes did something.
+    pub fn deeds(&self, what: &str) -> u64 {
+        self.hostile().map(|(_, host)| host.deeds(what)).sum()
     }
 
     /// Everything that nodes now up have published.
@@ -233,10 +322,7 @@ impl Network {
             breaches.push(format!("at {at} ms node {node}: {}", violation.rule));
         }
         for (index, host) in self.honest() {
-            let honest = |id: &&NodeId| {
-                let of = self.world.index_of(id);
-                of.is_some_and(|of| !self.hostile.contains(&of))
-            };
+            let honest = |id: &&NodeId| self.world.index_of(id).is_some() && !self.is_hostile(id);
             for banned in host.app.banned.iter().filter(honest) {
                 breaches.push(format!("node {index} banned honest {}", banned.short()));
             }

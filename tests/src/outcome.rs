@@ -1,6 +1,6 @@
 use std::{ops::AddAssign, time::Duration};
 
-use repute_sim::TraceHash;
+use repute_sim::{Trace, TraceHash};
 
 /// What one run of a scenario came to.
 pub struct Outcome {
@@ -190,6 +190,19 @@ impl Outcome {
                 format!("{what}: {value} {unit}, and the bar is {:?}", figure.bar)
             });
         missed.chain(self.breaches.iter().cloned()).collect()
+    }
+
+    /// Two runs as one: what was measured and found in both, and a trace over both.
+    #[must_use]
+    pub fn and(mut self, mut other: Self) -> Self {
+        self.figures.append(&mut other.figures);
+        self.breaches.append(&mut other.breaches);
+        let mut trace = Trace::new(0);
+        trace.join(&self.trace);
+        trace.join(&other.trace);
+        self.trace = trace.hash();
+        self.tally += other.tally;
+        self
     }
 
     /// The figure of this name.

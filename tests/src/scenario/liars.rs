@@ -4,7 +4,10 @@ use repute_base::Mono;
 use repute_sim::Faults;
 
 use super::Scenario;
-use crate::{Attack, AttackKind, Bar, Figure, Network, Outcome, Setup};
+use crate::{
+    Bar, Figure, Network, Outcome, Setup,
+    attack::{Forger, Garbler},
+};
 
 /// Two nodes that behave until they have links, then one forges and one garbles.
 pub const LIARS: Scenario = Scenario::new(
@@ -22,9 +25,9 @@ fn run(seed: u64, nodes: usize) -> Outcome {
     let liars = [nodes / 3, nodes / 2];
     for index in 0..nodes {
         if index == liars[0] {
-            network.add_hostile(Attack::new(AttackKind::Forge, begin));
+            network.add_hostile(Box::new(Forger::new(begin)));
         } else if index == liars[1] {
-            network.add_hostile(Attack::new(AttackKind::Garble, begin));
+            network.add_hostile(Box::new(Garbler::new(begin)));
         } else {
             network.add();
         }
