@@ -14,6 +14,7 @@ mod node;
 mod rows;
 mod start;
 mod status;
+mod stop;
 mod subscription;
 
 pub use config::{IdentitySource, NodeConfig};

@@ -6,7 +6,7 @@ use repute_base::{Address, Rng, Wall};
 use repute_identity::{Identity, keystore};
 use repute_storage::{OnCorrupt, Options, SqliteStore, Store, StoreError, Write as Row};
 
-use super::{DataDir, IdentitySource, rows};
+use super::{DataDir, IdentitySource, rows, stop};
 use crate::Snapshot;
 
 /// Where in its start a node is, in the order of the source design.
@@ -100,6 +100,7 @@ impl IdentitySource {
             Self::Keystore { passphrase } => passphrase,
             Self::DataDir => None,
         };
+        stop::pass("identity");
         let path = dir.identity();
         if path.exists() {
             return keystore::load(&path, passphrase.as_ref())
@@ -114,9 +115,11 @@ impl IdentitySource {
                 Identity::new(fresh.secret().clone(), &kept.public())
             } else {
                 keystore::save_recovery(&dir.recovery(), &recovery)?;
+                stop::pass("recovery-saved");
                 fresh
             };
             keystore::create(&path, &identity, passphrase.as_ref())?;
+            stop::pass("identity-made");
             Ok(identity)
         });
         made.map_err(StartError::at(StartStep::Identity))
@@ -137,12 +140,16 @@ pub(crate) fn store(
     if set_corrupt_aside {
         options.on_corrupt = OnCorrupt::SetAside;
     }
+    if stop::is_asked() {
+        options.hook = Some(Arc::new(|point| stop::pass(&format!("{point:?}"))));
+    }
     let (store, report) =
         SqliteStore::open(dir.path(), options).map_err(StartError::at(StartStep::Storage))?;
     for path in &report.set_aside {
         tracing::warn!(path = %path.display(), "of a corrupt database, set aside");
     }
     tracing::debug!(?report, "store opened");
+    stop::pass("store-opened");
     Ok(Arc::new(store))
 }
 
@@ -150,7 +157,9 @@ pub(crate) fn store(
 pub(crate) fn snapshot(store: &dyn Store, now: Wall) -> Result<Snapshot, StartError> {
     rows::load(store)
         .and_then(|mut snapshot| {
+            stop::pass("loaded");
             snapshot.start = next_start(store, now)?;
+            stop::pass("numbered");
             Ok(snapshot)
         })
         .map_err(StartError::at(StartStep::Trust))
@@ -198,6 +207,7 @@ pub(crate) fn entropy() -> io::Result<[u8; 32]> {
 /// Where others may reach a socket that is bound here. An unspecified address stands for every
 /// interface; the one that leads outside is found by asking the routing table, without a packet.
 pub(crate) fn reachable(bound: SocketAddr) -> Vec<Address> {
+    stop::pass("bound");
     if !bound.ip().is_unspecified() {
         return vec![Address::new(bound)];
     }
