@@ -1,9 +1,14 @@
 //! Measurements, as ratios inside one run wherever a bar is set.
 
+mod connects;
 mod cost;
 mod disk;
 mod gossip;
+pub(crate) mod guard;
 mod load;
+mod micro;
+mod peers;
+mod race;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -42,12 +47,23 @@ pub(crate) struct Plan {
     /// Where the stores are put while measuring; must be on a disk, not in memory.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// How often everything is measured, where it is measured in rounds.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: Option<u16>,
+    /// Only those who race under these names, or names that begin so.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Of the guard: record what is counted now as the baseline.
+    #[arg(long)]
+    renew: bool,
 }
 
 /// One measurement.
 pub(crate) struct Bench {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
+    /// Whether this program itself is measured, and must be built for release.
+    pub(crate) in_here: bool,
     pub(crate) run: fn(&Plan) -> Result<Report>,
 }
 
@@ -55,12 +71,38 @@ const BENCHES: &[Bench] = &[
     Bench {
         name: "gossip",
         about: "real nodes over loopback QUIC: rates, cost, latency, memory",
+        in_here: true,
         run: gossip::run,
     },
     Bench {
         name: "store",
         about: "durable appends a second, and reopening a large ledger",
+        in_here: true,
         run: store::run,
+    },
+    Bench {
+        name: "micro",
+        about: "the parts one by one: signatures, encoding, engines, ledger",
+        in_here: true,
+        run: micro::run,
+    },
+    Bench {
+        name: "guard",
+        about: "instructions of a fixed load against a committed baseline; --renew records it",
+        in_here: false,
+        run: guard::run,
+    },
+    Bench {
+        name: "race",
+        about: "our nodes, libp2p's, iroh's and plain quinn under one load, as ratios",
+        in_here: false,
+        run: race::run,
+    },
+    Bench {
+        name: "connects",
+        about: "connections a second with mutual authentication, against plain quinn",
+        in_here: false,
+        run: connects::run,
     },
 ];
 
@@ -77,7 +119,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             args.name
         );
     };
-    if cfg!(debug_assertions) {
+    if bench.in_here && cfg!(debug_assertions) {
         return in_release(args);
     }
     (bench.run)(&args.plan)?.finish(args.json)
@@ -97,6 +139,9 @@ fn in_release(args: &Args) -> Result<bool> {
     }
     if !args.plan.phases.is_empty() {
         command.args(["--phases", &args.plan.phases.join(",")]);
+    }
+    if let Some(rounds) = args.plan.rounds {
+        command.args(["--rounds", &rounds.to_string()]);
     }
     if let Some(dir) = &args.plan.dir {
         command.arg("--dir").arg(std::path::absolute(dir)?);

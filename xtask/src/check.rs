@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
 
 use crate::{
+    bench::guard,
     docs, layers,
     process::{cargo, has_cargo, succeed},
     scenario, tidy,
@@ -65,6 +66,7 @@ const STEPS: &[Step] = &[
     }),
     ("documentation", docs::run),
     ("licences and sources", deny),
+    ("instructions", guard::check),
 ];
 
 const TEST_STEPS: &[Step] = &[

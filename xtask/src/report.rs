@@ -11,6 +11,9 @@ pub(crate) struct Report {
     count: Count,
     rows: Vec<Row>,
     ok: bool,
+    /// Shown above the table; not in the object, whose rows say the same.
+    #[serde(skip)]
+    preface: String,
 }
 
 /// How often the thing was done.
@@ -30,13 +33,17 @@ pub(crate) struct Row {
     bar: Option<String>,
     pass: bool,
     #[serde(flatten)]
-    against: Option<Against>,
+    spread: Option<Spread>,
+    /// Left out of the table: the preface shows it.
+    #[serde(skip)]
+    in_preface: bool,
 }
 
-/// The same measured with a peer, in interleaved runs: this one's figure divided by the peer's.
+/// Over several runs. With a peer: of the ratios, this one's figure divided by the peer's.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-struct Against {
-    peer: String,
+struct Spread {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<String>,
     median: f64,
     min: f64,
     max: f64,
@@ -51,7 +58,19 @@ impl Row {
             unit: unit.into(),
             bar: None,
             pass: value.is_finite(),
-            against: None,
+            spread: None,
+            in_preface: false,
+        }
+    }
+
+    /// The median of a figure over several runs, with its spread; in the object only.
+    pub(crate) fn figure(what: &str, values: &[f64], unit: &str) -> Self {
+        let spread = Spread::of(None, values);
+        let median = spread.as_ref().map_or(f64::NAN, |spread| spread.median);
+        Self {
+            in_preface: true,
+            spread,
+            ..Self::plain(what, median, unit)
         }
     }
 
@@ -104,25 +123,36 @@ impl Row {
 
     /// With the ratios to a peer's figure, one for each interleaved run.
     #[must_use]
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the benches against peers use it")
-    )]
     pub(crate) fn against(mut self, peer: &str, ratios: &[f64]) -> Self {
-        let mut sorted = ratios.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        if let (Some(min), Some(median), Some(max)) =
-            (sorted.first(), sorted.get(sorted.len() / 2), sorted.last())
-        {
-            let peer = peer.into();
-            self.against = Some(Against {
-                peer,
-                median: *median,
-                min: *min,
-                max: *max,
-            });
-        }
+        self.spread = Spread::of(Some(peer), ratios);
         self
+    }
+
+    /// With the figure of each run.
+    #[must_use]
+    pub(crate) fn over(mut self, values: &[f64]) -> Self {
+        self.spread = Spread::of(None, values);
+        self
+    }
+}
+
+/// The middle of the values; of an even number, the mean of the two in the middle.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get((sorted.len() - 1) / 2)?;
+    Some(f64::midpoint(lower, upper))
+}
+
+impl Spread {
+    fn of(peer: Option<&str>, values: &[f64]) -> Option<Self> {
+        Some(Self {
+            peer: peer.map(Into::into),
+            median: median(values)?,
+            min: values.iter().copied().reduce(f64::min)?,
+            max: values.iter().copied().reduce(f64::max)?,
+        })
     }
 }
 
@@ -135,7 +165,15 @@ impl Report {
             count,
             rows,
             ok,
+            preface: String::new(),
         }
+    }
+
+    /// With what is shown above the table.
+    #[must_use]
+    pub(crate) fn with_preface(mut self, preface: String) -> Self {
+        self.preface = preface;
+        self
     }
 
     /// Prints the report on stdout and says whether all is well.
@@ -148,19 +186,22 @@ impl Report {
         Ok(self.ok)
     }
 
+    /// As a step of a check: the table is talk.
+    pub(crate) fn finish_in_check(&self) -> Result<bool> {
+        eprint!("{}", self.table());
+        Ok(self.ok)
+    }
+
     fn table(&self) -> String {
         let (count, what) = match self.count {
             Count::Seeds(count) => (count, "seeds"),
             Count::Runs(count) => (count, "runs"),
         };
-        let width = self
-            .rows
-            .iter()
-            .map(|row| row.what.chars().count())
-            .max()
-            .unwrap_or(0);
-        let mut text = format!("{} ({count} {what})\n", self.name);
-        for row in &self.rows {
+        let shown = || self.rows.iter().filter(|row| !row.in_preface);
+        let width = shown().map(|row| row.what.chars().count()).max();
+        let width = width.unwrap_or(0);
+        let mut text = format!("{}{} ({count} {what})\n", self.preface, self.name);
+        for row in shown() {
             let value = format!("{:.3}", row.value);
             let value = value.trim_end_matches('0').trim_end_matches('.');
             let mut line = format!(
@@ -170,14 +211,14 @@ impl Report {
                 row.unit,
                 row.bar.as_deref().unwrap_or(""),
             );
-            if let Some(Against {
-                peer,
-                median,
-                min,
-                max,
-            }) = &row.against
-            {
-                line += &format!("  {median:.2} x {peer} ({min:.2} to {max:.2})");
+            if let Some(spread) = &row.spread {
+                let Spread { min, max, .. } = spread;
+                line += &match &spread.peer {
+                    Some(peer) => {
+                        format!("  {:.2} x {peer} ({min:.2} to {max:.2})", spread.median)
+                    }
+                    None => format!("  ({min:.3} to {max:.3})"),
+                };
             }
             text += line.trim_end();
             text.push('\n');
@@ -196,6 +237,7 @@ mod tests {
             Row::at_most("redundancy", 0.05, "copies", 0.1),
             Row::plain("reach", 1.0, "share"),
             Row::plain("speed", 10.0, "1/s").against("other", &[1.5, 0.5, 1.0]),
+            Row::figure("cost", &[4.0, 2.0], "µs"),
         ];
         let json = serde_json::to_value(Report::new("broadcast", Count::Seeds(20), rows)).unwrap();
         let expected = serde_json::json!({
@@ -204,6 +246,8 @@ mod tests {
                 { "what": "reach", "value": 1.0, "unit": "share", "bar": null, "pass": true },
                 { "what": "speed", "value": 10.0, "unit": "1/s", "bar": null, "pass": true,
                   "peer": "other", "median": 1.0, "min": 0.5, "max": 1.5 },
+                { "what": "cost", "value": 3.0, "unit": "µs", "bar": null, "pass": true,
+                  "median": 3.0, "min": 2.0, "max": 4.0 },
             ],
         });
         assert_eq!(json, expected);
