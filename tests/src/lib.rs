@@ -27,6 +27,7 @@ mod disk;
 mod host;
 mod network;
 mod outcome;
+pub mod overlay;
 pub mod scenario;
 mod verdicts;
 

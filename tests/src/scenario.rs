@@ -6,6 +6,7 @@ mod crash;
 mod detection;
 mod liars;
 mod loss;
+mod overlay;
 mod partition;
 mod replay;
 
@@ -17,6 +18,7 @@ pub use crash::CRASH;
 pub use detection::DETECTION;
 pub use liars::LIARS;
 pub use loss::LOSS;
+pub use overlay::OVERLAY;
 pub use partition::PARTITION;
 pub use replay::REPLAY;
 
@@ -117,5 +119,5 @@ impl Scenario {
 
 /// Every scenario.
 pub const ALL: &[Scenario] = &[
-    BROADCAST, PARTITION, LOSS, CRASH, REPLAY, CLOCK, DETECTION, LIARS,
+    BROADCAST, PARTITION, LOSS, CRASH, REPLAY, CLOCK, DETECTION, LIARS, OVERLAY,
 ];

@@ -15,7 +15,7 @@ use crate::{
 const EXPIRE_BATCH: usize = 1_024;
 
 /// What is kept of one proven message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) author: NodeId,
     pub(crate) seq: Seq,
@@ -30,7 +30,7 @@ pub(crate) struct Record {
 /// Every id that proved valid, and the envelopes kept for those who missed them.
 ///
 /// Oldest first goes out, by time, count and bytes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Archive {
     records: Table<MessageId, Record>,
     order: VecDeque<MessageId>,

@@ -28,7 +28,7 @@ const MAINTENANCE_MS: u64 = 1_000;
 const BLAME_PAUSE_MS: u64 = 10_000;
 
 /// The gossip engine: HyParView membership and Plumtree broadcast as one machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Gossip {
     pub(crate) config: Config,
     pub(crate) limits: Limits,

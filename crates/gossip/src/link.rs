@@ -23,7 +23,7 @@ pub(crate) struct Session {
 }
 
 /// Everything about one linked peer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) addresses: Vec<Address>,
     /// Pushed to, rather than announced to; matters while in the active view.

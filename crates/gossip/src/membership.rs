@@ -21,13 +21,13 @@ const WANTS_PER_ROUND: usize = 2;
 const EARLY_SYNC_MS: core::ops::Range<u64> = 100..1_500;
 
 /// HyParView's passive view: replacements, known only by hearsay.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Passive {
     peers: BTreeMap<NodeId, Candidate>,
     max: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Candidate {
     addresses: Vec<Address>,
     wanted: Option<Mono>,

@@ -11,7 +11,7 @@ const SENDERS_MAX: usize = 64;
 /// A message that waits for its signature check. An id says nothing about the signature, so
 /// copies with other signatures are kept until one proves valid: a forged copy that comes first
 /// cannot censor the original.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     /// Whose share of the table it takes: the sender of the first copy.
     owner: NodeId,
@@ -20,7 +20,7 @@ pub(crate) struct Waiting {
     candidates: Vec<Candidate>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Candidate {
     /// `None` while the shell has it.
     envelope: Option<Envelope>,

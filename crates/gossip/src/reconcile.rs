@@ -22,14 +22,14 @@ const ROUNDS_MAX: u32 = 256;
 const SESSIONS_MAX: usize = 4;
 
 /// Anti-entropy: the sorted set of what is retained, and when to compare it next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Reconciler {
     next_number: u64,
     due: Option<Mono>,
     snapshot: Option<Snapshot>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Snapshot {
     made: Mono,
     used: Mono,

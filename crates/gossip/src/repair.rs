@@ -27,7 +27,7 @@ const RECENT: Duration = Duration::from_secs(5);
 const SERVE_MAX: usize = 4_096;
 
 /// An announced message that has not come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Missing {
     holders: Vec<NodeId>,
     /// Those already asked, the latest last.
@@ -43,7 +43,7 @@ pub(crate) struct Missing {
 
 /// A message that had to be asked for although nothing was known to be wrong with the tree: if
 /// the tree does not bring it either, it is torn.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Doubt {
     id: MessageId,
     server: NodeId,

@@ -114,7 +114,7 @@ impl SeenAuthor {
 }
 
 /// What is kept of one author.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Author {
     row: SeenAuthor,
     /// Up to here the ids are not all in memory any more, and the bitmap decides.
@@ -125,7 +125,7 @@ struct Author {
 }
 
 /// The record of what was seen, by author. Bounded; the least recently used author goes first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Authors {
     /// Boxed, because half of the table is empty.
     authors: Table<NodeId, Box<Author>>,

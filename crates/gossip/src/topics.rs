@@ -18,7 +18,7 @@ const AHEAD_MAX: usize = 256;
 const GIVEN_UP_MAX: usize = 256;
 
 /// A message on its way to the application.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) envelope: Verified<Envelope>,
     pub(crate) message: Message,
@@ -46,7 +46,7 @@ impl Delivery {
 }
 
 /// What has been delivered of one author since one start: all below `next`, and some above.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Progress {
     next: u64,
     ahead: BTreeSet<u64>,
@@ -84,7 +84,7 @@ impl Progress {
 }
 
 /// One topic: its version vector, and who waits for what.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Stream {
     /// `None` when only published to; otherwise whether causal order is wanted.
     subscribed: Option<bool>,
@@ -136,14 +136,14 @@ impl Stream {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     delivery: Delivery,
     deadline: Mono,
 }
 
 /// Which topics the application wants, and messages held back for causal order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Topics {
     me: NodeId,
     streams: BTreeMap<Topic, Stream>,

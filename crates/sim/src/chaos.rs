@@ -126,11 +126,14 @@ impl<H: Host> World<H> {
     }
 
     fn links_where(&self, wanted: impl Fn(&Self, usize, usize) -> bool) -> Vec<(usize, usize)> {
-        self.links
+        let mut keys: Vec<_> = self
+            .links
             .keys()
             .copied()
             .filter(|&(a, b)| wanted(self, a, b))
-            .collect()
+            .collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Starts the clock after which a link without answer is lost.

@@ -52,6 +52,7 @@
 mod chaos;
 mod drive;
 mod faults;
+mod fork;
 mod host;
 mod link;
 mod network;
@@ -59,6 +60,7 @@ mod queue;
 mod seeds;
 mod stats;
 mod strikes;
+mod table;
 mod trace;
 mod world;
 

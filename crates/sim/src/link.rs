@@ -21,7 +21,7 @@ pub(crate) enum Side {
 }
 
 /// One end of a link, with what is coming towards it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct End<P> {
     pub(crate) side: Side,
     /// When the last packet that kept its order arrives.
@@ -44,7 +44,7 @@ impl<P> End<P> {
 }
 
 /// A link between two nodes, the lower index first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Link<P> {
     /// Tells this link from earlier ones between the same two.
     pub(crate) serial: u64,

@@ -7,6 +7,7 @@ use std::{
 ///
 /// The heap orders small keys and the happenings lie still in slots, so a large packet is moved
 /// twice however deep the heap.
+#[derive(Clone)]
 pub(crate) struct Queue<E> {
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
     slots: Vec<Option<E>>,

@@ -15,6 +15,7 @@ pub(crate) enum Strike {
 }
 
 /// A cut to come.
+#[derive(Clone)]
 pub(crate) struct Planned {
     from: Vec<usize>,
     to: Vec<usize>,

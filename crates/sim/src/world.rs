@@ -10,6 +10,7 @@ use crate::{
     link::{Cargo, Link},
     queue::Queue,
     strikes::{Planned, Strike},
+    table::Table,
     trace::Trace,
 };
 
@@ -21,6 +22,7 @@ const ACCUSATIONS_MAX: usize = 10_000;
 const VIOLATIONS_MAX: usize = 100;
 
 /// Something planned for a moment to come.
+#[derive(Clone)]
 pub(crate) enum Happening<P> {
     Tick {
         node: usize,
@@ -79,6 +81,7 @@ pub(crate) enum Happening<P> {
     },
 }
 
+#[derive(Clone)]
 pub(crate) struct Node<H: Host> {
     pub(crate) id: NodeId,
     pub(crate) address: Address,
@@ -100,6 +103,7 @@ pub(crate) struct Node<H: Host> {
 }
 
 /// Nodes cut off from others. `from` and `to` hold a flag for each node index.
+#[derive(Clone)]
 pub(crate) struct Cut {
     pub(crate) id: u64,
     pub(crate) from: Vec<bool>,
@@ -120,9 +124,9 @@ pub struct World<H: Host> {
     pub(crate) faults: Faults,
     pub(crate) queue: Queue<Happening<H::Packet>>,
     pub(crate) nodes: Vec<Node<H>>,
-    pub(crate) by_id: BTreeMap<NodeId, usize>,
+    pub(crate) by_id: Table<NodeId, usize>,
     pub(crate) by_address: BTreeMap<Address, usize>,
-    pub(crate) links: BTreeMap<(usize, usize), Link<H::Packet>>,
+    pub(crate) links: Table<(usize, usize), Link<H::Packet>>,
     pub(crate) cuts: Vec<Cut>,
     pub(crate) serials: u64,
     /// Which setting of the faults the planned cuts and crashes belong to.
@@ -144,9 +148,9 @@ impl<H: Host> World<H> {
             faults,
             queue: Queue::new(),
             nodes: Vec::new(),
-            by_id: BTreeMap::new(),
+            by_id: Table::default(),
             by_address: BTreeMap::new(),
-            links: BTreeMap::new(),
+            links: Table::default(),
             cuts: Vec::new(),
             serials: 0,
             chaos: 0,

@@ -9,6 +9,7 @@ use repute_protocol::Misbehaviour;
 use repute_sim::{DialError, Faults, Host, HostEvent, LinkEnd, Outbox, Seat, World, for_each_seed};
 
 /// Writes down all that happens to it.
+#[derive(Clone)]
 struct Recorder {
     events: Vec<(Timestamp, HostEvent<u64>)>,
     deadline: Option<Mono>,
@@ -482,4 +483,41 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_fork_goes_on_like_the_world_it_was_taken_from_and_apart_from_it() {
+    let mut first = linked(5, Faults::rough());
+    first.act(0, |_, _, out| (0..20).for_each(|n| out.send(id(1), n)));
+    let mut second = first.fork();
+    for world in [&mut first, &mut second] {
+        world.run_for(Duration::from_secs(20));
+        assert!(world.host(1).unwrap().packets().len() >= 20);
+    }
+    assert_eq!(first.trace_hash(), second.trace_hash());
+    second.crash(1);
+    second.run_for(Duration::from_secs(1));
+    assert!(first.host(1).is_some() && second.host(1).is_none());
+    assert_ne!(first.trace_hash(), second.trace_hash());
+}
+
+#[test]
+fn the_machine_of_a_dead_node_refuses_at_once_where_it_is_told_to() {
+    let mut faults = Faults::none();
+    faults.refused_when_down = true;
+    let mut world = linked(6, faults);
+    world.crash(1);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(
+        world.host(0).unwrap().downs(None),
+        0,
+        "nothing was sent yet"
+    );
+    world.act(0, |_, _, out| out.send(id(1), 1));
+    world.run_for(Duration::from_millis(200));
+    assert_eq!(world.host(0).unwrap().downs(Some(LinkEnd::Lost)), 1);
+    dial(&mut world, 0, 1);
+    world.run_for(Duration::from_millis(200));
+    let errors = world.host(0).unwrap().dial_errors();
+    assert_eq!(errors, [DialError::Unreachable]);
 }

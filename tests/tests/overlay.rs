@@ -1,0 +1,35 @@
+//! Overlays of gossip engines at the size of a test; R27 for their traces.
+
+use std::time::Duration;
+
+use repute_sim::for_each_seed;
+use repute_tests::{
+    overlay::{Mesh, Plan},
+    scenario,
+};
+
+#[test]
+fn a_broadcast_reaches_the_living_after_most_have_died() {
+    for_each_seed(
+        "a_broadcast_reaches_the_living_after_most_have_died",
+        1,
+        |seed| {
+            let outcome = (scenario::OVERLAY.run)(seed, 100);
+            assert_eq!(outcome.failures(), Vec::<String>::new(), "seed {seed}");
+            assert!(outcome.tally.crashes > 500, "nodes died in every part");
+        },
+    );
+}
+
+#[test]
+fn the_same_seed_grows_the_same_overlay() {
+    let trace = |seed| {
+        let mut mesh = Mesh::grown(seed, 60, &Plan::default());
+        mesh.publish_some(5, Duration::from_millis(200));
+        mesh.fail(20);
+        mesh.publish_some(5, Duration::from_millis(200));
+        mesh.world.trace_hash()
+    };
+    assert_eq!(trace(3), trace(3));
+    assert_ne!(trace(3), trace(4));
+}
