@@ -12,6 +12,8 @@ use repute_node::{
     trust::{Ban, Record},
 };
 
+use crate::canary::{Canary, Planted};
+
 /// One write, as the bytes that a real store keeps.
 enum Row {
     Peer(NodeId, Option<Vec<u8>>),
@@ -51,6 +53,7 @@ pub(crate) struct Disk {
     bans: BTreeMap<NodeId, Vec<u8>>,
     seen: BTreeMap<NodeId, Seen>,
     pending: VecDeque<Batch>,
+    planted: Planted,
     /// Rows that were read back as something else than was written.
     pub(crate) unreadable: u64,
 }
@@ -62,6 +65,22 @@ impl Disk {
             forgetful: true,
             ..Self::default()
         }
+    }
+
+    /// With a bug.
+    pub(crate) fn planted(mut self, planted: Planted) -> Self {
+        self.planted = planted;
+        self
+    }
+
+    /// Whether this disk keeps what is written, and all of it is durable.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.forgetful && self.pending.is_empty()
+    }
+
+    /// Whether a ban of this subject would survive a crash now.
+    pub(crate) fn keeps_ban(&self, subject: &NodeId) -> bool {
+        self.forgetful || self.bans.contains_key(subject)
     }
 
     /// Begins a write that is durable after `delay`.
@@ -88,7 +107,9 @@ impl Disk {
         }
         let batch = self.pending.pop_front()?;
         for row in batch.rows {
-            self.apply(row);
+            if !self.planted.strikes(Canary::DropsRows, 1_000) {
+                self.apply(row);
+            }
         }
         Some(batch.id)
     }
@@ -113,12 +134,22 @@ impl Disk {
     /// The disk after the node's death: what was not durable is gone.
     pub(crate) fn after_crash(mut self) -> Self {
         self.pending.clear();
+        if self.planted.is(Canary::ForgetsSeen) {
+            self.seen.clear();
+        }
         self
     }
 
     /// What a new life starts from, its start number already durable.
     pub(crate) fn snapshot(&mut self, now: Wall) -> Snapshot {
         self.last_start = now.as_millis().max(self.last_start.saturating_add(1));
+        let (snapshot, unreadable) = self.read();
+        self.unreadable += unreadable;
+        snapshot
+    }
+
+    /// What a life would start from, and how many rows cannot be read.
+    pub(crate) fn read(&self) -> (Snapshot, u64) {
         let mut snapshot = Snapshot {
             start: self.last_start,
             anchors: self.anchors.clone(),
@@ -144,8 +175,7 @@ impl Disk {
             }
         }
         snapshot.seen = self.seen.values().map(Seen::read).collect();
-        self.unreadable += unreadable;
-        snapshot
+        (snapshot, unreadable)
     }
 }
 

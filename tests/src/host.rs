@@ -4,20 +4,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use repute_base::{Address, BoundedString, BoundedVec, Mono, Rng, Timestamp};
+use repute_base::{Address, BoundedString, BoundedVec, Mono, Rng, Timestamp, Wall};
 use repute_identity::{Identity, NodeId};
 use repute_node::{
     Command, Config, Core, Event, Input, Output,
     peers::{DialFailure, LinkDown},
 };
 use repute_protocol::{
-    Admission, Disconnect, Frame, FrameHeader, FromPeer, Handshake, MessageId, Misbehaviour, Topic,
-    VERSION, VERSION_MIN,
+    Admission, Broadcast, Disconnect, Envelope, Frame, FrameHeader, FromPeer, GossipFrame,
+    Handshake, MessageId, Misbehaviour, Seq, Topic, VERSION, VERSION_MIN,
 };
 use repute_sim::{Host, HostEvent, LinkEnd, Outbox, Seat};
 
 use crate::{
     attack::{Adversary, Hostile, Lent, Shell},
+    canary::{Canary, Planted},
     disk::Disk,
     verdicts::Verdicts,
 };
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) topic: Topic,
     pub(crate) tickets: Vec<(NodeId, Address)>,
     pub(crate) verdicts: Verdicts,
+    pub(crate) planted: Planted,
     /// Keep every frame that comes, to play it again.
     pub(crate) record: bool,
 }
@@ -74,6 +76,8 @@ pub struct Application {
     pub payload_frames_sent: u64,
     /// Writes handed to the disk.
     pub writes: u64,
+    /// Of the envelope signed last.
+    pub(crate) last_seq: Option<Seq>,
     /// Broken promises, in words.
     pub breaches: Vec<String>,
 }
@@ -102,6 +106,8 @@ pub struct CoreHost {
     pub(crate) plan: Plan,
     pub(crate) core: Core,
     pub(crate) disk: Disk,
+    pub(crate) wall: Wall,
+    pub(crate) steps: u64,
     /// What the application saw.
     pub app: Application,
     pub(crate) recorded: Vec<(NodeId, Bytes)>,
@@ -169,6 +175,8 @@ impl CoreHost {
             plan,
             core,
             disk,
+            wall: seat.now.wall,
+            steps: 0,
             app,
             recorded: Vec::new(),
             hostile: None,
@@ -191,24 +199,22 @@ impl CoreHost {
         &self.core
     }
 
-    /// What does not hold after a step, in the core or between it and this shell.
-    fn broken_rule(&self) -> Option<&'static str> {
-        self.core.broken_invariant().or_else(|| {
-            let mut active = self.core.peers().active();
-            let gone = active.any(|peer| !self.links.contains_key(&peer));
-            gone.then_some("the core has a peer whose link is gone")
-        })
-    }
-
     /// Whether peers of this node have an admitted link with it, as it sees it.
     pub fn links(&self) -> usize {
         self.core.peers().active().count()
     }
 
-    /// Whether this life of the node took the message in, so that it can give it to others.
+    /// Whether this life of the node took the message in or published it, so that it can give it
+    /// to others.
     pub fn holds(&self, id: &MessageId) -> bool {
         let delivery = self.app.deliveries.get(id);
+        let own = |(published, at): &(MessageId, Mono)| published == id && *at >= self.booted;
         delivery.is_some_and(|delivery| delivery.life == self.life)
+            || self.app.published.iter().any(own)
+    }
+
+    pub(crate) fn is_linked(&self, peer: &NodeId) -> bool {
+        self.links.contains_key(peer)
     }
 
     pub(crate) fn publish(&mut self, now: Timestamp, data: Bytes, out: &mut Outbox<Bytes>) {
@@ -251,6 +257,8 @@ impl CoreHost {
 
     /// Feeds an input and does all that follows from it, as the runtime does.
     fn feed(&mut self, now: Timestamp, input: Input, out: &mut Outbox<Bytes>) {
+        self.last = self.booted + now.mono.since(Mono::ZERO);
+        self.wall = now.wall;
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             self.core.handle(now, input);
@@ -288,6 +296,9 @@ impl CoreHost {
                 out.close(peer);
             }
             Output::Verify { from, envelope } => {
+                if self.plan.planted.strikes(Canary::ForwardsUnchecked, 20) {
+                    self.forward_unchecked(from, &envelope, out);
+                }
                 inputs.push_back(match self.plan.verdicts.verify(envelope) {
                     Ok(envelope) => Input::Verified { from, envelope },
                     Err(envelope) => {
@@ -297,13 +308,21 @@ impl CoreHost {
                 });
             }
             Output::Sign { token, unsigned } => {
+                self.counted(unsigned.seq);
                 let envelope = unsigned.sign(&self.plan.identity);
                 inputs.push_back(Input::Signed { token, envelope });
             }
             Output::Persist { id, writes } => {
                 self.app.writes += 1;
-                let delay = Duration::from_millis(self.rng.range(WRITE_MS));
+                let mut ms = self.rng.range(WRITE_MS);
+                if self.plan.planted.is(Canary::DrawsAmbient) {
+                    ms += self.plan.planted.ambient() % 8;
+                }
+                let delay = Duration::from_millis(ms);
                 self.disk.write(now.mono, delay, id, &writes);
+                if self.plan.planted.is(Canary::AcknowledgesEarly) {
+                    inputs.push_back(Input::Persisted(id));
+                }
             }
             Output::Event(event) => self.event(event, out),
             _ => {}
@@ -319,7 +338,12 @@ impl CoreHost {
                 self.app.banned.insert(ban.subject);
             }
             Event::Done { token } => {
-                self.app.acknowledged.extend(self.bans_asked.remove(&token));
+                let asked = self.bans_asked.remove(&token);
+                if asked.is_some_and(|subject| !self.disk.keeps_ban(&subject)) {
+                    let early = "acknowledged a ban before it was durable";
+                    self.app.breaches.push(early.into());
+                }
+                self.app.acknowledged.extend(asked);
             }
             Event::Silent { peer } => {
                 self.app.silent.insert(peer);
@@ -345,6 +369,30 @@ impl CoreHost {
         }
         if author == self.core.me() {
             self.app.breaches.push(format!("delivered its own {id}"));
+        }
+    }
+
+    /// Each envelope of a node has a number of its own, over all its lives.
+    fn counted(&mut self, seq: Seq) {
+        if self.app.last_seq.is_some_and(|last| last >= seq) {
+            let again = format!("numbered an envelope {seq:?} again");
+            self.app.breaches.push(again);
+        }
+        self.app.last_seq = Some(seq);
+    }
+
+    fn forward_unchecked(&self, from: NodeId, envelope: &Envelope, out: &mut Outbox<Bytes>) {
+        let broadcast = Frame::Broadcast(Broadcast {
+            hops: 1,
+            ttl: 8,
+            requested: false,
+            envelope: envelope.clone(),
+        });
+        let wire = broadcast.encode();
+        for (peer, _) in self.links.iter().filter(|(_, link)| link.up) {
+            if *peer != from {
+                out.send(*peer, wire.clone());
+            }
         }
     }
 
@@ -416,6 +464,14 @@ impl CoreHost {
                 if let Frame::Broadcast(broadcast) = &frame {
                     self.app.payload_frames += 1;
                     self.hops = broadcast.hops;
+                    let id = broadcast.envelope.id();
+                    let copy = self.app.deliveries.contains_key(&id);
+                    if copy && self.plan.planted.is(Canary::AccusesOfCopies) {
+                        out.accuse(from, Misbehaviour::BudgetExceeded);
+                    }
+                }
+                if self.plan.planted.is(Canary::IgnoresRepair) && is_repair(&frame) {
+                    return;
                 }
                 if self.plan.record {
                     self.recorded.push((from, packet));
@@ -460,6 +516,9 @@ impl CoreHost {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
+        if self.plan.planted.strikes(Canary::HidesLostLinks, 10) {
+            return;
+        }
         let input = match (link.up, link.farewell, end) {
             (true, Some(disconnect), _) => Input::LinkDown {
                 peer,
@@ -538,6 +597,11 @@ impl CoreHost {
         self.conspire(now, out, |who, me| who.says(me, to, &frame)) != Some(false)
     }
 
+    /// Which life of the node this is; the first is 0.
+    pub const fn life(&self) -> u32 {
+        self.life
+    }
+
     /// When this life began, on the world's clock.
     pub const fn began(&self) -> Mono {
         self.booted
@@ -589,6 +653,15 @@ fn unreachable(peer: NodeId) -> Input {
     }
 }
 
+/// What a neighbour sends to find out what it lacks, and to get it.
+const fn is_repair(frame: &Frame) -> bool {
+    use GossipFrame::{Graft, Reconcile, Want};
+    matches!(
+        frame,
+        Frame::Gossip(Graft { .. } | Reconcile { .. } | Want { .. })
+    )
+}
+
 pub(crate) fn decode(packet: &Bytes) -> Option<Frame> {
     let header = FrameHeader::parse(*packet.first_chunk()?).ok()?;
     let body = packet.slice(FrameHeader::LEN..);
@@ -605,6 +678,7 @@ impl Host for CoreHost {
 
     fn handle(&mut self, now: Timestamp, event: HostEvent<Bytes>, out: &mut Outbox<Bytes>) {
         self.last = self.booted + now.mono.since(Mono::ZERO);
+        self.steps += 1;
         match event {
             HostEvent::Start => self.start(now, out),
             HostEvent::Tick => self.tick(now, out),
@@ -640,7 +714,7 @@ impl Host for CoreHost {
     }
 
     fn broken_invariant(&self) -> Option<String> {
-        self.broken_rule().map(str::to_owned)
+        self.broken_rule()
     }
 
     fn size(packet: &Bytes) -> usize {

@@ -23,15 +23,18 @@
 )]
 
 pub mod attack;
+mod canary;
 mod disk;
 mod host;
 mod network;
 mod outcome;
 pub mod overlay;
+mod rules;
 pub mod scenario;
 mod verdicts;
 
 pub use attack::Adversary;
+pub use canary::Canary;
 pub use host::{Application, CoreHost, Delivery};
 pub use network::{Network, Setup};
 pub use outcome::{Bar, Figure, Outcome, Over, Tally};

@@ -9,6 +9,7 @@ use repute_sim::{Faults, Seat, World};
 use crate::{
     Adversary, CoreHost, Outcome,
     attack::{Gang, Hostile},
+    canary::{Canary, Planted},
     disk::Disk,
     host::Plan,
     outcome::{Bar, Figure, Tally},
@@ -25,6 +26,8 @@ pub struct Setup {
     pub durable: bool,
     /// Whether nodes keep every frame that they hear.
     pub record: bool,
+    /// A bug that every node has, to see that it is found.
+    pub canary: Option<Canary>,
 }
 
 impl Default for Setup {
@@ -33,6 +36,7 @@ impl Default for Setup {
             config: Config::on_network("simulated"),
             durable: true,
             record: false,
+            canary: None,
         }
     }
 }
@@ -83,6 +87,7 @@ impl Network {
                 tickets: Vec::new(),
                 verdicts: Verdicts::default(),
                 record: setup.record,
+                planted: Planted::new(setup.canary),
             },
             durable: setup.durable,
             identities: Vec::new(),
@@ -161,7 +166,7 @@ impl Network {
             ..self.plan.clone()
         };
         let disk = if self.durable && adversary.is_none() {
-            Disk::default()
+            Disk::default().planted(plan.planted.clone())
         } else {
             Disk::forgetful()
         };

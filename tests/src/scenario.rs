@@ -7,8 +7,11 @@ mod detection;
 mod liars;
 mod loss;
 mod overlay;
+mod order;
 mod partition;
+mod partition_shapes;
 mod replay;
+mod swarm;
 
 use crate::Outcome;
 
@@ -19,8 +22,11 @@ pub use detection::DETECTION;
 pub use liars::LIARS;
 pub use loss::LOSS;
 pub use overlay::OVERLAY;
+pub use order::ORDER;
 pub use partition::PARTITION;
+pub use partition_shapes::PARTITION_SHAPES;
 pub use replay::REPLAY;
+pub use swarm::{SWARM, run_with as run_swarm};
 
 /// One thing that is done to a network, and at which sizes.
 ///
@@ -119,5 +125,16 @@ impl Scenario {
 
 /// Every scenario.
 pub const ALL: &[Scenario] = &[
-    BROADCAST, PARTITION, LOSS, CRASH, REPLAY, CLOCK, DETECTION, LIARS, OVERLAY,
+    SWARM,
+    BROADCAST,
+    PARTITION,
+    PARTITION_SHAPES,
+    ORDER,
+    LOSS,
+    CRASH,
+    REPLAY,
+    CLOCK,
+    DETECTION,
+    LIARS,
+    OVERLAY,
 ];
