@@ -426,6 +426,7 @@ impl Gossip {
             if link.eager {
                 self.tear();
             }
+            self.lead.lose(&peer);
         }
         true
     }
