@@ -10,7 +10,7 @@ use repute_protocol::{
     limits::{LIVE_AGE_MAX, MESSAGE_DATA_MAX},
 };
 
-use crate::{Event, Gossip, Output, archive::Record, topics::Delivery};
+use crate::{Event, Gossip, Output, archive::Known, topics::Delivery};
 
 /// Between two prunes on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
@@ -265,16 +265,16 @@ impl Gossip {
     }
 
     fn keep(&mut self, envelope: &Envelope, arrival: Arrival, retain: bool) {
-        let record = Record {
+        let known = Known {
+            id: envelope.id(),
             author: envelope.author(),
             seq: envelope.seq(),
-            sent: envelope.sent(),
+            arrived: self.now.mono,
             hops: arrival.hops,
             ttl: arrival.ttl,
-            arrived: self.now.mono,
-            wire: retain.then(|| envelope.wire().clone()),
         };
-        for (author, seq) in self.archive.insert(envelope.id(), record) {
+        let keep = retain.then(|| (envelope.sent(), envelope.wire().clone()));
+        for (author, seq) in self.archive.insert(known, keep) {
             self.authors.forget_id(&author, seq);
         }
     }

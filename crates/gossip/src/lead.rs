@@ -22,7 +22,7 @@ const RECENT_MAX: usize = 256;
 /// which: the one whose id ranks first in this term. Of its messages each node keeps one feeder,
 /// prunes whoever else pushes them, and does not push them back; so the links that are left are
 /// a tree with this author at its root, whichever of two copies comes first each time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lead {
     author: Option<NodeId>,
     rank: u64,

@@ -514,10 +514,8 @@ impl Gossip {
                 ttl: record.ttl,
                 requested: true,
             };
-            let kept = record
-                .wire
-                .clone()
-                .and_then(|wire| Envelope::decode(wire).ok());
+            let wire = self.archive.wire(&id).cloned();
+            let kept = wire.and_then(|wire| Envelope::decode(wire).ok());
             let Some(envelope) = kept else { continue };
             let frame = crate::broadcast::pushed(&envelope, arrival, true);
             self.send_bytes(peer, &frame);
