@@ -5,12 +5,12 @@ use bytes::Bytes;
 use repute_base::BoundedBytes;
 use repute_identity::NodeId;
 use repute_protocol::{
-    Announced, Broadcast, Envelope, EnvelopeKind, Frame, Freshness, GossipFrame, Misbehaviour,
-    Payload, Topic, Verified,
+    Announced, Broadcast, Envelope, EnvelopeKind, Frame, Freshness, GossipFrame, MessageId,
+    Misbehaviour, Payload, Topic, Verified,
     limits::{LIVE_AGE_MAX, MESSAGE_DATA_MAX},
 };
 
-use crate::{Event, Gossip, Output, archive::Record, topics::Delivery};
+use crate::{Event, Gossip, Output, archive::Known, topics::Delivery};
 
 /// Between two prunes on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
@@ -49,7 +49,7 @@ impl Gossip {
         if self.archive.contains(&id) {
             self.stats.duplicates += 1;
             if !requested && !self.dispel_doubt(&id) {
-                self.prune(peer);
+                self.came_again(&envelope.author(), &id, peer);
             }
             return;
         }
@@ -133,8 +133,12 @@ impl Gossip {
                 self.dispel_doubt(&id);
             }
         }
+        let pushed_by = (!arrival.requested).then_some(first);
+        let author = envelope.author();
+        let under_way = self.under_way();
+        self.lead.heard(&author, id, pushed_by, self.now, under_way);
         for peer in pushers {
-            self.prune(peer);
+            self.came_again(&author, &id, peer);
         }
         if replay {
             // Seen in an earlier run: kept for others who ask, but neither told nor spread again.
@@ -228,11 +232,18 @@ impl Gossip {
         };
         self.keep(&envelope, arrival, true);
         self.stats.published += 1;
+        let under_way = self.under_way();
+        self.lead.heard(&self.me, id, None, self.now, under_way);
         self.spread(&envelope, arrival, &[], &[]);
         self.emit(Output::Event(Event::Published { token, id }));
     }
 
     pub(crate) fn on_prune(&mut self, peer: NodeId) {
+        if self.lead.is_feeder(&peer) && self.may_prune(peer) {
+            // It got from us what it feeds us; now that we know it for our feeder, no more.
+            return self.graft(peer, Vec::new());
+        }
+        self.lead.lose(&peer);
         if let Some(link) = self.links.get_mut(&peer) {
             link.eager = false;
         }
@@ -254,16 +265,16 @@ impl Gossip {
     }
 
     fn keep(&mut self, envelope: &Envelope, arrival: Arrival, retain: bool) {
-        let record = Record {
+        let known = Known {
+            id: envelope.id(),
             author: envelope.author(),
             seq: envelope.seq(),
-            sent: envelope.sent(),
+            arrived: self.now.mono,
             hops: arrival.hops,
             ttl: arrival.ttl,
-            arrived: self.now.mono,
-            wire: retain.then(|| envelope.wire().clone()),
         };
-        for (author, seq) in self.archive.insert(envelope.id(), record) {
+        let keep = retain.then(|| (envelope.sent(), envelope.wire().clone()));
+        for (author, seq) in self.archive.insert(known, keep) {
             self.authors.forget_id(&author, seq);
         }
     }
@@ -285,6 +296,7 @@ impl Gossip {
             hops: arrival.hops,
         };
         let mut frame: Option<Bytes> = None;
+        let author = envelope.author();
         for place in 0..self.active.len() {
             let Some(peer) = self.active.get(place).copied() else {
                 break;
@@ -295,7 +307,7 @@ impl Gossip {
             let Some(link) = self.links.get(&peer) else {
                 continue;
             };
-            if push && link.eager {
+            if push && link.eager && !self.lead.is_fed_by(&author, &peer) {
                 if informed.contains(&peer) {
                     continue;
                 }
@@ -327,28 +339,42 @@ impl Gossip {
         self.flush_soon();
     }
 
-    /// Another copy came over this link: from now on announcements will do.
-    fn prune(&mut self, peer: NodeId) {
+    /// A copy was pushed of what had come before.
+    fn came_again(&mut self, author: &NodeId, id: &MessageId, peer: NodeId) {
         if !self.is_active(&peer) {
             return self.correct(peer);
         }
+        if let Some(peer) = self.lead.superfluous(author, id, peer) {
+            self.prune(peer);
+        }
+    }
+
+    /// From now on announcements will do on this link.
+    fn prune(&mut self, peer: NodeId) {
         let others = self.active.iter().filter(|id| **id != peer);
         let fed = others
             .filter_map(|id| self.links.get(id))
             .any(|link| link.eager);
+        let eager = self.links.get(&peer).is_some_and(|link| link.eager);
+        // The last eager link stays, or the node would hang on announcements alone.
+        if !fed || (!eager && !self.may_prune(peer)) {
+            return;
+        }
         let now = self.now.mono;
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
-        let recently = link.pruned.is_some_and(|at| now.since(at) < PRUNE_PAUSE);
-        // The last eager link stays, or the node would hang on announcements alone.
-        if !fed || (recently && !link.eager) {
-            return;
-        }
         link.eager = false;
         link.pruned = Some(now);
         self.stats.prunes += 1;
         self.send_control(peer, GossipFrame::Prune);
+    }
+
+    /// Whether enough time has passed since the last prune on this link.
+    fn may_prune(&self, peer: NodeId) -> bool {
+        let now = self.now.mono;
+        let pruned = self.links.get(&peer).and_then(|link| link.pruned);
+        pruned.is_none_or(|at| now.since(at) >= PRUNE_PAUSE)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     Config, ConfigError, Event, Input, Limits, Output, SeenAuthor, Stats,
     archive::Archive,
     hash::{Keyed, Table},
+    lead::Lead,
     link::{Full, Link},
     membership::Passive,
     patience::Patience,
@@ -24,6 +25,8 @@ use crate::{
 
 /// Between two rounds of clean-up, scoring and filling of the active view.
 const MAINTENANCE_MS: u64 = 1_000;
+/// Shuffles that bring nobody new come this many times less often at most.
+const SHUFFLE_PAUSE_MAX: u32 = 8;
 /// A link that exceeds its budget is blamed once in this time.
 const BLAME_PAUSE_MS: u64 = 10_000;
 
@@ -48,6 +51,7 @@ pub struct Gossip {
     pub(crate) missing: Table<MessageId, Missing>,
     pub(crate) missing_due: BTreeSet<(Mono, MessageId)>,
     pub(crate) patience: Patience,
+    pub(crate) lead: Lead,
     pub(crate) doubts: VecDeque<Doubt>,
     pub(crate) torn_until: Mono,
     pub(crate) reconciler: Reconciler,
@@ -60,6 +64,8 @@ pub struct Gossip {
     persist_at: Option<Mono>,
     maintain_at: Option<Mono>,
     shuffle_at: Mono,
+    /// By how much shuffles have slowed down because they bring nothing new.
+    shuffle_pause: u32,
     outputs: VecDeque<Output>,
 }
 
@@ -96,6 +102,7 @@ impl Gossip {
             pending_bytes: 0,
             missing_due: BTreeSet::new(),
             patience: Patience::default(),
+            lead: Lead::default(),
             doubts: VecDeque::new(),
             torn_until: Mono::ZERO,
             reconciler: Reconciler::default(),
@@ -107,6 +114,7 @@ impl Gossip {
             persist_at: None,
             maintain_at: None,
             shuffle_at: Mono::ZERO,
+            shuffle_pause: 1,
             outputs: VecDeque::new(),
         })
     }
@@ -178,6 +186,7 @@ impl Gossip {
         if let Some(link) = self.links.get_mut(&peer) {
             link.score.invalid();
         }
+        self.maintain_soon();
         self.emit(Output::Misbehaviour { peer, kind });
     }
 
@@ -246,6 +255,9 @@ impl Gossip {
                 });
             }
             return;
+        }
+        if stirs(frame.value()) {
+            self.maintain_soon();
         }
         match frame.into_value() {
             Frame::Broadcast(broadcast) => self.on_broadcast(peer, broadcast),
@@ -359,7 +371,13 @@ impl Gossip {
         self.drop_hopeless();
         self.fill_active();
         if now >= self.shuffle_at {
-            self.shuffle_at = now + self.rng.jitter(self.config.shuffle_interval, 20);
+            let news = core::mem::take(&mut self.passive.news);
+            self.shuffle_pause = match news {
+                true => 1,
+                false => (2 * self.shuffle_pause).min(SHUFFLE_PAUSE_MAX),
+            };
+            let pause = self.config.shuffle_interval * self.shuffle_pause;
+            self.shuffle_at = now + self.rng.jitter(pause, 20);
             self.shuffle();
             if self.links.len() < 2 * self.config.active_size() {
                 self.look_outside();
@@ -367,13 +385,43 @@ impl Gossip {
         }
         self.maintain_fetches();
         self.maintain_reconciliation();
+        self.plan_maintenance(traffic);
+    }
+
+    /// The next round of maintenance: in a second while anything changes, else when it is due.
+    fn plan_maintenance(&mut self, traffic: bool) {
+        let unsettled = |link: &Link| {
+            !link.score.is_settled()
+                || link.sync_due.is_some()
+                || link.session.is_some()
+                || !link.fetch.is_empty()
+                || !link.in_flight.is_empty()
+        };
+        let wanting = self.active.len() < self.config.active_size()
+            && (self.passive.len() > 0 || self.links.len() > self.active.len());
+        if traffic || wanting || self.links.values().any(unsettled) {
+            return self.maintain_soon();
+        }
+        let linked = !self.links.is_empty();
+        let shuffle = linked.then_some(self.shuffle_at);
+        let compare = self.reconciler.next_due().filter(|_| linked);
+        let expiry = self.archive.next_expiry(self.config.retention);
+        // A moment later: what is as old as its window has not outlived it.
+        let second = core::time::Duration::from_millis(MAINTENANCE_MS);
+        let expiry = expiry.map(|at| at + second);
+        self.maintain_at = [shuffle, compare, expiry].into_iter().flatten().min();
+    }
+
+    /// Something changes that maintenance looks after.
+    pub(crate) fn maintain_soon(&mut self) {
+        let pause = core::time::Duration::from_millis(MAINTENANCE_MS);
+        let soon = self.now.mono + pause;
+        if self.maintain_at.is_none_or(|at| at > soon + pause / 10) {
+            self.maintain_at = Some(self.now.mono + self.rng.jitter(pause, 10));
+        }
     }
 
     fn settle(&mut self) {
-        if self.maintain_at.is_none() && (!self.links.is_empty() || self.archive.len() > 0) {
-            let pause = core::time::Duration::from_millis(MAINTENANCE_MS);
-            self.maintain_at = Some(self.now.mono + self.rng.jitter(pause, 10));
-        }
         if core::mem::take(&mut self.active_changed) {
             let peers = self.active.clone();
             self.emit(Output::Active { peers });
@@ -384,6 +432,19 @@ impl Gossip {
         }
         self.said_ready = ready;
     }
+}
+
+/// Whether a frame changes what maintenance looks after; the background's own do not.
+const fn stirs(frame: &Frame) -> bool {
+    !matches!(
+        frame,
+        Frame::Gossip(
+            GossipFrame::Shuffle { .. }
+                | GossipFrame::ShuffleReply { .. }
+                | GossipFrame::Reconcile { .. }
+                | GossipFrame::ForwardJoin { .. }
+        )
+    )
 }
 
 impl Machine for Gossip {
@@ -397,8 +458,14 @@ impl Machine for Gossip {
             wall: now.wall,
         };
         match input {
-            Input::PeerUp { peer, addresses } => self.on_peer_up(peer, addresses),
-            Input::PeerDown { peer } => self.on_peer_down(peer),
+            Input::PeerUp { peer, addresses } => {
+                self.maintain_soon();
+                self.on_peer_up(peer, addresses);
+            }
+            Input::PeerDown { peer } => {
+                self.maintain_soon();
+                self.on_peer_down(peer);
+            }
             Input::Frame(frame) => self.on_frame(frame),
             Input::Verified { from, envelope } => self.on_verified(from, envelope),
             Input::Forged { from, envelope } => self.on_forged(from, &envelope),
@@ -412,7 +479,10 @@ impl Machine for Gossip {
             } => {
                 self.on_publish(topic, kind, data, causal, token);
             }
-            Input::Signed { envelope, token } => self.on_signed(envelope, token),
+            Input::Signed { envelope, token } => {
+                self.maintain_soon();
+                self.on_signed(envelope, token);
+            }
             Input::Subscribe { topic, causal } => {
                 let released = self.topics.subscribe(topic, causal);
                 self.deliver_all(released);
@@ -422,7 +492,10 @@ impl Machine for Gossip {
                 peer,
                 trust,
                 distrusted,
-            } => self.on_trust(peer, trust, distrusted),
+            } => {
+                self.maintain_soon();
+                self.on_trust(peer, trust, distrusted);
+            }
             Input::LinkQueue { peer, bytes } => self.on_drained(peer, bytes),
             Input::Shutdown => self.persist_all(),
             Input::Tick => self.on_tick(),

@@ -46,6 +46,7 @@ mod error;
 mod hash;
 mod input;
 mod invariants;
+mod lead;
 mod limits;
 mod link;
 mod membership;

@@ -3,11 +3,14 @@
 pub struct Limits {
     /// Linked peers that the engine tracks; the peers engine keeps far fewer.
     pub links_max: usize,
-    /// Envelope bytes kept for others: an hour of modest traffic, or seconds of a flood.
+    /// Memory of the envelopes kept for others: minutes of modest traffic, a second of a flood of
+    /// thousands a second. Repair asks within two seconds, mostly much sooner; what a node has
+    /// missed for longer, a node that has missed less can hand on.
     pub retained_bytes_max: usize,
     /// Envelopes kept for others, so that tiny messages cannot fill memory with their tables.
     pub retained_count_max: usize,
-    /// Message ids remembered. Beyond it the record by author and sequence decides.
+    /// Message ids remembered, about 110 bytes each. Beyond it the record by author and sequence
+    /// decides, so it must only outlast what is still under way.
     pub ids_max: usize,
     /// Authors in the record of what was seen.
     pub authors_max: usize,
@@ -61,9 +64,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             links_max: 1_024,
-            retained_bytes_max: 16 << 20,
-            retained_count_max: 65_536,
-            ids_max: 65_536,
+            retained_bytes_max: 3 << 20,
+            retained_count_max: 16_384,
+            ids_max: 16_384,
             authors_max: 8_192,
             persist_batch_max: 256,
             pending_max: 8_192,

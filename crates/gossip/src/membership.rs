@@ -25,6 +25,8 @@ const EARLY_SYNC_MS: core::ops::Range<u64> = 100..1_500;
 pub(crate) struct Passive {
     peers: BTreeMap<NodeId, Candidate>,
     max: usize,
+    /// Whether anybody was added since the last shuffle.
+    pub(crate) news: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -38,6 +40,7 @@ impl Passive {
         Self {
             peers: BTreeMap::new(),
             max,
+            news: true,
         }
     }
 
@@ -64,6 +67,7 @@ impl Passive {
             };
             self.peers.remove(&victim);
         }
+        self.news = true;
         self.peers.insert(
             id,
             Candidate {
@@ -426,6 +430,7 @@ impl Gossip {
             if link.eager {
                 self.tear();
             }
+            self.lead.lose(&peer);
         }
         true
     }

@@ -1,17 +1,28 @@
 use core::time::Duration;
 
+use repute_base::Mono;
+
 /// The wait for the tree stays between these.
-const LEAD_MS: core::ops::RangeInclusive<u64> = 20..=1_000;
+const TREE_MS: core::ops::RangeInclusive<u64> = 20..=2_000;
 /// The wait for an answer stays between these.
 const REPLY_MS: core::ops::RangeInclusive<u64> = 50..=3_000;
+/// A window of what was seen lasts so long at least,
+const WINDOW: Duration = Duration::from_secs(2);
+/// and holds so many messages at least: few say little about how late the tree can be.
+const WINDOW_MESSAGES: u32 = 256;
+/// but for the first.
+const FIRST_MESSAGES: u32 = 32;
+/// What each message that is missing at the same time adds: one is lost, many are only late.
+const CROWD_MS: u64 = 4;
+const CROWD_MS_MAX: u64 = 300;
 
 /// How long to wait for the tree, and for an answer: learnt from what arrivals took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// What the tree needs after the first announcement at most, but for a few in a hundred.
-    lead_us: u64,
-    /// Messages in a row that the tree brought before they were announced, or soon after.
-    prompt: u64,
+    /// How late the tree was at most, after the first announcement: in this window, and the last.
+    late_ms: [u64; 2],
+    began: Mono,
+    messages: u32,
     reply_ms: u64,
     reply_deviation_ms: u64,
 }
@@ -20,8 +31,9 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             // Too short a wait has a young tree changed by messages that are only slow.
-            lead_us: 200_000,
-            prompt: 0,
+            late_ms: [0, 160],
+            began: Mono::ZERO,
+            messages: WINDOW_MESSAGES - FIRST_MESSAGES,
             reply_ms: 100,
             reply_deviation_ms: 50,
         }
@@ -29,48 +41,37 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// The tree brought a message so long after it was first announced. Follows the upper end of
-    /// what it sees, since senders differ: a mean would be too short for the farthest.
-    pub(crate) fn tree_took(&mut self, lead: Duration) {
-        let sample_us = u64::try_from(lead.as_micros())
-            .unwrap_or(u64::MAX)
-            .min(LEAD_MS.end() * 1_000);
-        if sample_us > self.lead_us / 2 {
-            self.prompt = 0;
+    /// The tree brought a message so long after it was first announced; at once, if before.
+    pub(crate) fn tree_took(&mut self, now: Mono, late: Duration) {
+        if self.messages >= WINDOW_MESSAGES && now.since(self.began) >= WINDOW {
+            self.late_ms = [0, self.late_ms[0]];
+            (self.began, self.messages) = (now, 0);
         }
-        if sample_us > self.lead_us {
-            self.lead_us = sample_us;
-        } else {
-            self.lead_us -= self.lead_us / 512;
-        }
-    }
-
-    /// The tree brought a message before it was announced. The longer it has been prompt, the
-    /// faster the wait shrinks: up to a 64th a message.
-    pub(crate) fn tree_was_first(&mut self) {
-        self.prompt = (self.prompt + 1).min(1_024);
-        self.lead_us -= self.lead_us * (1 + self.prompt / 16).min(64) / 4_096;
+        self.messages = self.messages.saturating_add(1);
+        self.late_ms[0] = self.late_ms[0].max(millis(late));
     }
 
     /// A neighbour sent what it was asked for so long after it was asked.
     pub(crate) fn answer_took(&mut self, reply: Duration) {
-        let sample = u64::try_from(reply.as_millis())
-            .unwrap_or(u64::MAX)
-            .min(10_000);
+        let sample = millis(reply).min(10_000);
         self.reply_deviation_ms =
             (3 * self.reply_deviation_ms + self.reply_ms.abs_diff(sample)).div_ceil(4);
         self.reply_ms = (7 * self.reply_ms + sample).div_ceil(8);
     }
 
-    /// How long after an announcement the message itself may still come over the tree.
-    pub(crate) fn with_tree(self) -> Duration {
-        let bound = self.lead_us + self.lead_us / 4;
-        Duration::from_micros(bound.clamp(LEAD_MS.start() * 1_000, LEAD_MS.end() * 1_000))
+    /// How long after an announcement the message itself may still come over the tree, while so
+    /// many are missing.
+    pub(crate) fn with_tree(self, missing: usize) -> Duration {
+        let [this, last] = self.late_ms;
+        let late = this.max(last).min(*TREE_MS.end());
+        let crowd = CROWD_MS.saturating_mul(missing as u64).min(CROWD_MS_MAX);
+        let wait = (late + late / 4).max(crowd);
+        Duration::from_millis(wait.clamp(*TREE_MS.start(), *TREE_MS.end()))
     }
 
     /// How long after an announcement it may come when the tree is known to be torn.
     pub(crate) const fn with_torn_tree(self) -> Duration {
-        Duration::from_millis(*LEAD_MS.start())
+        Duration::from_millis(*TREE_MS.start())
     }
 
     /// How long a neighbour may take to send what it was asked for.
@@ -78,6 +79,10 @@ impl Patience {
         let bound = self.reply_ms + 4 * self.reply_deviation_ms;
         Duration::from_millis(bound.clamp(*REPLY_MS.start(), *REPLY_MS.end()))
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -88,28 +93,41 @@ mod tests {
     fn the_wait_for_the_tree_follows_its_slow_end_and_returns_when_it_is_fast() {
         let mut patience = Patience::default();
         for n in 0..400 {
-            patience.tree_took(Duration::from_millis(if n % 10 == 0 { 300 } else { 30 }));
+            let late = Duration::from_millis(if n % 10 == 0 { 300 } else { 30 });
+            patience.tree_took(Mono::from_millis(n * 100), late);
         }
-        let slow = patience.with_tree();
-        assert!(slow > Duration::from_millis(150), "{slow:?}");
-        (0..1_000).for_each(|_| patience.tree_was_first());
-        assert_eq!(patience.with_tree(), Duration::from_millis(20));
+        let slow = patience.with_tree(1);
+        assert_eq!(slow, Duration::from_millis(375));
+        for n in 400..1_000 {
+            patience.tree_took(Mono::from_millis(n * 100), Duration::ZERO);
+        }
+        assert_eq!(patience.with_tree(1), Duration::from_millis(20));
+    }
+
+    #[test]
+    fn many_missing_at_once_are_waited_for_longer_than_one() {
+        let mut patience = Patience::default();
+        for n in 0..600 {
+            patience.tree_took(Mono::from_millis(n * 100), Duration::ZERO);
+        }
+        assert!(patience.with_tree(1) < patience.with_tree(50));
+        assert!(patience.with_tree(usize::MAX) <= Duration::from_millis(CROWD_MS_MAX));
     }
 
     #[test]
     fn every_wait_is_bounded_whatever_arrivals_take() {
         let mut patience = Patience::default();
-        for _ in 0..1_000 {
-            patience.tree_took(Duration::MAX);
+        for n in 0..1_000 {
+            patience.tree_took(Mono::from_millis(n), Duration::MAX);
             patience.answer_took(Duration::MAX);
         }
-        assert!(patience.with_tree() <= Duration::from_secs(1));
+        assert_eq!(patience.with_tree(usize::MAX), Duration::from_secs(2));
         assert_eq!(patience.with_reply(), Duration::from_secs(3));
-        for _ in 0..5_000 {
-            patience.tree_took(Duration::ZERO);
+        for n in 1_000..6_000 {
+            patience.tree_took(Mono::from_millis(n * 10), Duration::ZERO);
             patience.answer_took(Duration::ZERO);
         }
-        assert_eq!(patience.with_tree(), Duration::from_millis(20));
+        assert_eq!(patience.with_tree(1), Duration::from_millis(20));
         assert_eq!(patience.with_reply(), Duration::from_millis(50));
     }
 }

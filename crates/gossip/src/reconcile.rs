@@ -36,6 +36,15 @@ struct Snapshot {
     items: Vec<Item>,
 }
 
+impl Reconciler {
+    /// When the next comparison is due, or an unused snapshot is to be dropped.
+    pub(crate) fn next_due(&self) -> Option<Mono> {
+        let snapshot = self.snapshot.as_ref();
+        let dropped = snapshot.map(|snapshot| snapshot.used + SNAPSHOT_IDLE);
+        self.due.into_iter().chain(dropped).min()
+    }
+}
+
 /// The part of a snapshot that both sides can have, as negentropy wants to see it.
 struct Window<'a>(&'a [Item]);
 
@@ -122,7 +131,7 @@ impl Gossip {
         for peer in due.into_iter().take(SESSIONS_MAX.saturating_sub(running)) {
             self.begin_reconciliation(peer);
         }
-        let idle = |snapshot: &Snapshot| now.since(snapshot.used) > SNAPSHOT_IDLE;
+        let idle = |snapshot: &Snapshot| now.since(snapshot.used) >= SNAPSHOT_IDLE;
         if self.reconciler.snapshot.as_ref().is_some_and(idle) {
             self.reconciler.snapshot = None;
         }

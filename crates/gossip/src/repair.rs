@@ -19,6 +19,10 @@ const FETCH_PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) const DOUBTS_MAX: usize = 64;
 /// How much longer than usual the tree may take before it counts as torn.
 const DOUBT_EXTRA: Duration = Duration::from_millis(200);
+/// So many messages that wait for their signature check say that this node is behind,
+const BEHIND: usize = 128;
+/// and then the tree may take so long.
+const BEHIND_FOR: Duration = Duration::from_millis(500);
 /// So long after a tree link was lost, repair does not wait for the tree.
 const TORN_FOR: Duration = Duration::from_secs(5);
 /// Messages that came within this time before are announced to a new neighbour.
@@ -32,6 +36,8 @@ pub(crate) struct Missing {
     holders: Vec<NodeId>,
     /// Those already asked, the latest last.
     asked: Vec<NodeId>,
+    /// The tree should bring it.
+    tree: bool,
     /// Asked for because the tree did not bring it in time.
     late: bool,
     first: Mono,
@@ -103,7 +109,7 @@ impl Gossip {
         for Announced { id, hops } in messages {
             if let Some(tree) = self.archive.get(&id).map(|record| record.hops) {
                 if lazy {
-                    self.patience.tree_was_first();
+                    self.patience.tree_took(self.now.mono, Duration::ZERO);
                 } else {
                     // Who pushes to us got it on request itself: the tree is slow, not torn.
                     self.dispel_doubt(&id);
@@ -114,12 +120,8 @@ impl Gossip {
             } else if self.pending.contains_key(&id) {
                 // Its signature check decides.
             } else if lazy {
-                let wait = if self.is_torn() {
-                    self.patience.with_torn_tree()
-                } else {
-                    self.patience.with_tree()
-                };
-                self.note_missing(id, peer, wait);
+                let wait = self.wait_for_tree();
+                self.note_missing(id, peer, wait, true);
             } else {
                 self.fetch(peer, id);
             }
@@ -140,7 +142,7 @@ impl Gossip {
 
     /// Remembers that `peer` has a message that we may need again.
     pub(crate) fn note_holder(&mut self, id: MessageId, peer: NodeId) {
-        self.note_missing(id, peer, self.patience.with_reply());
+        self.note_missing(id, peer, self.patience.with_reply(), false);
     }
 
     /// Forgets that claim of `peer`: what it sent under this name was forged.
@@ -150,7 +152,7 @@ impl Gossip {
         }
     }
 
-    fn note_missing(&mut self, id: MessageId, holder: NodeId, wait: Duration) {
+    fn note_missing(&mut self, id: MessageId, holder: NodeId, wait: Duration, tree: bool) {
         if let Some(entry) = self.missing.get_mut(&id) {
             let known = entry.holders.contains(&holder);
             if !known && entry.holders.len() < self.limits.holders_max {
@@ -173,6 +175,7 @@ impl Gossip {
         let entry = Missing {
             holders: [holder].into(),
             asked: Vec::new(),
+            tree,
             late: false,
             first: now,
             asked_at: now,
@@ -189,6 +192,7 @@ impl Gossip {
             // Who pushes to us says that it will not push this one: no sign of a torn tree, and
             // no use to wait for it.
             entry.late = false;
+            entry.tree = false;
             if entry.asked.is_empty() {
                 entry.holders.retain(|holder| *holder != peer);
                 entry.holders.insert(0, peer);
@@ -200,7 +204,7 @@ impl Gossip {
             }
         }
         let new = !self.missing.contains_key(&id);
-        self.note_missing(id, peer, FETCH_PATIENCE);
+        self.note_missing(id, peer, FETCH_PATIENCE, false);
         if !new {
             return;
         }
@@ -273,12 +277,31 @@ impl Gossip {
             self.patience.answer_took(now.since(entry.asked_at));
             late_since = entry.late.then_some(entry.first);
         } else {
-            self.patience.tree_took(now.since(entry.first));
+            self.patience.tree_took(now, now.since(entry.first));
         }
         Found {
             holders: entry.holders,
             late_since,
         }
+    }
+
+    /// How long after the first announcement the tree may still bring a message.
+    fn wait_for_tree(&self) -> Duration {
+        if self.is_torn() {
+            return self.patience.with_torn_tree();
+        }
+        let wait = self.patience.with_tree(self.missing.len());
+        // While we are behind ourselves, what is missed waits before our own door.
+        if self.pending.len() >= BEHIND {
+            wait.max(BEHIND_FOR)
+        } else {
+            wait
+        }
+    }
+
+    /// How long the last message may be under way, so that copies of it still come.
+    pub(crate) fn under_way(&self) -> Duration {
+        4 * self.patience.with_tree(self.missing.len())
     }
 
     /// Whether the tree has just lost a link here, or has none: then it need not be waited for.
@@ -295,7 +318,7 @@ impl Gossip {
     /// `server` brought on request what the tree should have brought by now.
     pub(crate) fn doubt_tree(&mut self, id: MessageId, server: NodeId, announced: Mono) {
         if self.doubts.len() < DOUBTS_MAX {
-            let due = self.now.mono + self.patience.with_tree() * 2 + DOUBT_EXTRA;
+            let due = self.now.mono + self.wait_for_tree() * 2 + DOUBT_EXTRA;
             self.doubts.push_back(Doubt {
                 id,
                 server,
@@ -311,8 +334,8 @@ impl Gossip {
             return false;
         };
         if let Some(doubt) = self.doubts.remove(place) {
-            self.patience
-                .tree_took(self.now.mono.since(doubt.announced));
+            let now = self.now.mono;
+            self.patience.tree_took(now, now.since(doubt.announced));
         }
         true
     }
@@ -356,6 +379,7 @@ impl Gossip {
     pub(crate) fn chase_missing(&mut self) {
         let now = self.now.mono;
         let torn = self.is_torn();
+        let lead = self.wait_for_tree();
         let mut asks: BTreeMap<NodeId, Vec<MessageId>> = BTreeMap::new();
         for _ in 0..CHASE_BATCH {
             let Some((due, id)) = self
@@ -370,6 +394,15 @@ impl Gossip {
             let Some(entry) = self.missing.get_mut(&id) else {
                 continue;
             };
+            if entry.asked.is_empty() && entry.tree {
+                // What has come meanwhile may have taught more patience.
+                let due = entry.first + lead;
+                if due > now {
+                    entry.due = due;
+                    self.missing_due.insert((due, id));
+                    continue;
+                }
+            }
             let latest = entry.asked.last().and_then(|peer| self.links.get_mut(peer));
             let mut wait = self.patience.with_reply();
             let mut patient =
@@ -481,10 +514,8 @@ impl Gossip {
                 ttl: record.ttl,
                 requested: true,
             };
-            let kept = record
-                .wire
-                .clone()
-                .and_then(|wire| Envelope::decode(wire).ok());
+            let wire = self.archive.wire(&id).cloned();
+            let kept = wire.and_then(|wire| Envelope::decode(wire).ok());
             let Some(envelope) = kept else { continue };
             let frame = crate::broadcast::pushed(&envelope, arrival, true);
             self.send_bytes(peer, &frame);

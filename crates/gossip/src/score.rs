@@ -71,6 +71,11 @@ impl Score {
         self.brought = false;
     }
 
+    /// Whether another second without traffic changes nothing.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.first < 16 && self.broken < 32 && self.invalid < 256 && !self.brought
+    }
+
     /// The score in thousandths of a point.
     pub(crate) fn total(&self) -> i64 {
         let total = self.first + self.trust_term
@@ -110,6 +115,20 @@ mod tests {
         let mut score = Score::default();
         (0..1_000).for_each(|_| score.second(false));
         assert_eq!(score.total(), 0);
+    }
+
+    #[test]
+    fn a_score_settles_once_nothing_happens_any_more() {
+        let mut score = Score::default();
+        score.first_delivery();
+        score.broken_promise();
+        score.invalid();
+        assert!(!score.is_settled());
+        (0..5_000).for_each(|_| score.second(false));
+        let total = score.total();
+        assert!(score.is_settled());
+        score.second(false);
+        assert_eq!(score.total(), total);
     }
 
     #[test]

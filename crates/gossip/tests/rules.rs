@@ -397,6 +397,33 @@ fn a_new_neighbour_hears_at_once_what_came_recently() {
 }
 
 #[test]
+fn an_idle_engine_wakes_up_seldom_and_says_little() {
+    let mut lab = Lab::new(5);
+    lab.wait(120_000);
+    lab.out.clear();
+    let end = lab.now.mono.as_millis() + 600_000;
+    let mut ticks = 0;
+    while lab.now.mono.as_millis() < end {
+        let at = lab.engine.next_deadline().unwrap().as_millis();
+        lab.shift(at.saturating_sub(lab.now.mono.as_millis()).max(1));
+        lab.put(Input::Tick);
+        ticks += 1;
+    }
+    // A shuffle every 80 s, a comparison every 30 s that nobody answers here.
+    assert!((20..=600).contains(&ticks), "{ticks} times in ten minutes");
+    let sent = |o: &&Output| matches!(o, Output::Send { .. });
+    assert!((15..=60).contains(&lab.out.iter().filter(sent).count()));
+    lab.push(
+        1,
+        &unsigned(0, 0, &[], lab.now.wall.as_millis()).sign(&author()),
+    );
+    lab.verify();
+    let next = lab.engine.next_deadline().unwrap();
+    let wait = next.as_millis() - lab.now.mono.as_millis();
+    assert!(wait <= 1_100, "maintenance goes on with the traffic");
+}
+
+#[test]
 fn a_node_with_few_neighbours_asks_urgently() {
     let mut lab = Lab::new(2);
     lab.put(Input::PeerUp {
