@@ -4,16 +4,17 @@ use std::{
     rc::Rc,
 };
 
+use bytes::Bytes;
 use repute_protocol::{Envelope, MessageId, Verified};
 
 /// The verdicts on signatures that one world shares.
 ///
-/// A verdict is a pure function of the bytes, and the id with the signature stands for all of
+/// A verdict is a pure function of the bytes, and the id with the authenticator stands for all of
 /// them: what one node found, every node would find. So a thousand nodes check a message once.
 #[derive(Clone, Default)]
 pub(crate) struct Verdicts(Rc<RefCell<Memo>>);
 
-type Key = (MessageId, [u8; 64]);
+type Key = (MessageId, Bytes);
 
 #[derive(Default)]
 struct Memo {
@@ -32,7 +33,10 @@ impl Verdicts {
         reason = "the envelope is handed back, not copied to the heap"
     )]
     pub(crate) fn verify(&self, envelope: Envelope) -> Result<Verified<Envelope>, Envelope> {
-        let key = (envelope.id(), *envelope.signature().as_bytes());
+        let key = (
+            envelope.id(),
+            Bytes::copy_from_slice(&envelope.authenticator()),
+        );
         let mut memo = self.0.borrow_mut();
         if let Some(known) = memo.known.get(&key) {
             return known.clone().ok_or(envelope);
@@ -45,7 +49,7 @@ impl Verdicts {
 
 impl Memo {
     fn keep(&mut self, key: Key, verdict: Option<Verified<Envelope>>) {
-        if self.known.insert(key, verdict).is_none() {
+        if self.known.insert(key.clone(), verdict).is_none() {
             self.order.push_back(key);
         }
         while self.order.len() > KEPT {

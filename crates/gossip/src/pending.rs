@@ -1,6 +1,7 @@
 use alloc::{vec, vec::Vec};
 
-use repute_identity::{NodeId, Signature};
+use bytes::Bytes;
+use repute_identity::NodeId;
 use repute_protocol::{Envelope, MessageId, Misbehaviour, Verified};
 
 use crate::{Gossip, Output, broadcast::Arrival};
@@ -8,8 +9,8 @@ use crate::{Gossip, Output, broadcast::Arrival};
 /// Senders of one copy that are remembered.
 const SENDERS_MAX: usize = 64;
 
-/// A message that waits for its signature check. An id says nothing about the signature, so
-/// copies with other signatures are kept until one proves valid: a forged copy that comes first
+/// A message that waits for its signature check. An id says nothing about the authenticator, so
+/// copies with other authenticators are kept until one proves valid: a forged copy that comes first
 /// cannot censor the original.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
@@ -24,7 +25,7 @@ pub(crate) struct Waiting {
 struct Candidate {
     /// `None` while the shell has it.
     envelope: Option<Envelope>,
-    signature: Signature,
+    authenticator: Bytes,
     arrival: Arrival,
     /// Who sent it, and whether as a push.
     senders: Vec<(NodeId, bool)>,
@@ -35,11 +36,11 @@ impl Gossip {
     pub(crate) fn check(&mut self, peer: NodeId, arrival: Arrival, envelope: Envelope) {
         let id = envelope.id();
         let sender = (peer, !arrival.requested);
-        let signature = *envelope.signature();
+        let authenticator = envelope.authenticator();
         let bytes = envelope.wire().len();
         if let Some(waiting) = self.pending.get_mut(&id) {
             let mut candidates = waiting.candidates.iter_mut();
-            if let Some(same) = candidates.find(|copy| copy.signature == signature) {
+            if let Some(same) = candidates.find(|copy| copy.authenticator == authenticator) {
                 if same.senders.len() < SENDERS_MAX {
                     same.senders.push(sender);
                 }
@@ -57,7 +58,7 @@ impl Gossip {
                 let senders = vec![sender];
                 waiting.candidates.push(Candidate {
                     envelope,
-                    signature,
+                    authenticator,
                     arrival,
                     senders,
                 });
@@ -79,7 +80,7 @@ impl Gossip {
         self.pending_bytes += bytes;
         let copy = Candidate {
             envelope: None,
-            signature,
+            authenticator,
             arrival,
             senders: vec![sender],
         };
@@ -109,11 +110,11 @@ impl Gossip {
         };
         let mut senders = vec![(from, false)];
         if let Some(waiting) = self.close(&id) {
-            let signature = envelope.signature();
+            let authenticator = envelope.authenticator();
             if let Some(copy) = waiting
                 .candidates
                 .into_iter()
-                .find(|copy| copy.signature == *signature)
+                .find(|copy| copy.authenticator == authenticator)
             {
                 arrival = copy.arrival;
                 senders = copy.senders;
@@ -148,11 +149,11 @@ impl Gossip {
         let Some(waiting) = self.pending.get_mut(&id) else {
             return Vec::new();
         };
-        let signature = envelope.signature();
+        let authenticator = envelope.authenticator();
         let Some(place) = waiting
             .candidates
             .iter()
-            .position(|copy| copy.signature == *signature)
+            .position(|copy| copy.authenticator == authenticator)
         else {
             return Vec::new();
         };

@@ -11,6 +11,7 @@ mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;
 mod node;
+mod publishing;
 mod rows;
 mod start;
 mod status;
@@ -22,6 +23,7 @@ pub use data_dir::DataDir;
 pub use error::NodeError;
 pub use laboratory::Laboratory;
 pub use node::Node;
+pub use publishing::Publishing;
 pub use start::{StartError, StartStep};
 pub use status::{PeerStatus, Status};
 pub use subscription::{Delivered, Delivery, EventStream, Subscription};

@@ -6,14 +6,12 @@ use bytes::Bytes;
 use repute_base::{Wall, codec};
 use repute_identity::{Identity, Inception, KeyError, NodeId, ParseError, PublicKey, Signature};
 
-use crate::{DecodeError, NetworkId, Verified, limits::ENVELOPE_MAX};
+use crate::{
+    DecodeError, NetworkId, Verified,
+    burst::{Burst, SEAL_LEN_MAX, Seal, Statement},
+    limits::{BURST_MAX, ENVELOPE_MAX},
+};
 
-/// What an author signs is this tag followed by exactly the signed bytes.
-const SIGNATURE_DOMAIN: &[u8] = b"repute envelope v1\0";
-/// Authenticator: one Ed25519 signature. Other values are reserved.
-const AUTHENTICATOR_SIGNATURE: u8 = 0;
-/// Authenticator tag and signature behind the signed bytes.
-const TRAILER_LEN: usize = 1 + 64;
 /// Author proof: the inception record; its key is in use. Other values are reserved for rotation.
 const AUTHOR_INCEPTION: u8 = 0;
 
@@ -98,6 +96,9 @@ impl EnvelopeKind {
     }
 }
 
+/// The most bytes of a [`Header`].
+const HEADER_LEN_MAX: usize = 1 + 8 + 1 + 1 + 32 + 32 + 3 * 9;
+
 /// The signed bytes before the payload.
 #[derive(Clone, Copy, Encode, Decode)]
 struct Header {
@@ -131,6 +132,25 @@ impl Unsigned {
 
     /// Signs as `identity`. The result is proven by construction.
     pub fn sign(&self, identity: &Identity) -> Verified<Envelope> {
+        let draft = self.draft(identity);
+        let burst = Burst::sign(identity, core::iter::once(draft.id));
+        draft.seal(identity, &burst, 0)
+    }
+
+    /// Signs many as `identity`, with one signature for each [`BURST_MAX`] of them. Each carries
+    /// what proves it without the others.
+    pub fn sign_all(all: &[Self], identity: &Identity) -> Vec<Verified<Envelope>> {
+        let mut envelopes = Vec::with_capacity(all.len());
+        for together in all.chunks(BURST_MAX) {
+            let drafts: Vec<Draft> = together.iter().map(|one| one.draft(identity)).collect();
+            let burst = Burst::sign(identity, drafts.iter().map(|draft| draft.id));
+            let sealed = drafts.into_iter().enumerate();
+            envelopes.extend(sealed.map(|(index, draft)| draft.seal(identity, &burst, index)));
+        }
+        envelopes
+    }
+
+    fn draft(&self, identity: &Identity) -> Draft {
         let inception = identity.inception();
         let header = Header {
             version: Self::VERSION,
@@ -142,25 +162,40 @@ impl Unsigned {
             seq: self.seq,
             sent: self.sent.as_millis(),
         };
-        let mut wire = Vec::with_capacity(160 + self.payload.len() + TRAILER_LEN);
+        let mut wire = Vec::with_capacity(HEADER_LEN_MAX + self.payload.len() + SEAL_LEN_MAX);
         codec::encode_into(&header, &mut wire);
         let payload_at = wire.len();
         wire.extend_from_slice(&self.payload);
-        let signature = identity.sign(&with_domain(&wire));
-        let signed_len = wire.len();
-        let id = MessageId(*blake3::hash(&wire).as_bytes());
-        wire.push(AUTHENTICATOR_SIGNATURE);
-        wire.extend_from_slice(signature.as_bytes());
-        let envelope = Envelope {
-            wire: wire.into(),
+        Draft {
             header,
-            author: identity.id(),
             payload_at,
+            id: MessageId(*blake3::hash(&wire).as_bytes()),
+            wire,
+        }
+    }
+}
+
+/// The signed bytes of an envelope, before its signature.
+struct Draft {
+    header: Header,
+    payload_at: usize,
+    id: MessageId,
+    wire: Vec<u8>,
+}
+
+impl Draft {
+    fn seal(mut self, author: &Identity, burst: &Burst, index: usize) -> Verified<Envelope> {
+        let signed_len = self.wire.len();
+        let seal = burst.seal(index, &mut self.wire);
+        Verified::proven(Envelope {
+            wire: self.wire.into(),
+            header: self.header,
+            author: author.id(),
+            payload_at: self.payload_at,
             signed_len,
-            id,
-            signature,
-        };
-        Verified::proven(envelope)
+            id: self.id,
+            seal,
+        })
     }
 }
 
@@ -173,7 +208,7 @@ pub struct Envelope {
     payload_at: usize,
     signed_len: usize,
     id: MessageId,
-    signature: Signature,
+    seal: Seal,
 }
 
 impl Envelope {
@@ -188,13 +223,8 @@ impl Envelope {
                 max: ENVELOPE_MAX,
             });
         }
-        let signed_len = wire
-            .len()
-            .checked_sub(TRAILER_LEN)
-            .ok_or(DecodeError::Malformed)?;
-        let (signed, trailer) = wire
-            .split_at_checked(signed_len)
-            .ok_or(DecodeError::Malformed)?;
+        let (seal, signed_len) = Seal::parse(&wire)?;
+        let signed = wire.get(..signed_len).ok_or(DecodeError::Malformed)?;
         let (header, payload_at) = codec::decode_prefix::<Header>(signed)?;
         if header.version != Unsigned::VERSION {
             return Err(DecodeError::Invalid("unknown envelope version"));
@@ -202,14 +232,8 @@ impl Envelope {
         if header.author_proof != AUTHOR_INCEPTION {
             return Err(DecodeError::Invalid("unknown author proof"));
         }
-        let (tag, signature) = trailer.split_first().ok_or(DecodeError::Malformed)?;
-        if *tag != AUTHENTICATOR_SIGNATURE {
-            return Err(DecodeError::Invalid("unknown authenticator"));
-        }
-        let signature = <[u8; 64]>::try_from(signature).map_err(|_| DecodeError::Malformed)?;
         let id = MessageId(*blake3::hash(signed).as_bytes());
         let author = author_id(&header);
-        let signature = Signature::from_bytes(signature);
         Ok(Self {
             wire,
             header,
@@ -217,7 +241,7 @@ impl Envelope {
             payload_at,
             signed_len,
             id,
-            signature,
+            seal,
         })
     }
 
@@ -282,14 +306,26 @@ impl Envelope {
         Ok(Inception::from_parts(key, self.header.recovery))
     }
 
-    /// The claimed signature.
+    /// The claimed signature; envelopes of one burst share it.
     pub fn signature(&self) -> &Signature {
-        &self.signature
+        self.seal.signature()
     }
 
-    /// What must have been signed: the domain tag and the signed bytes.
-    pub(crate) fn signed_message(&self) -> Vec<u8> {
-        with_domain(self.wire.get(..self.signed_len).unwrap_or_default())
+    /// How many envelopes were signed together with this one, itself included.
+    pub fn signed_together(&self) -> usize {
+        self.seal.leaves()
+    }
+
+    /// What is said to prove the signed bytes, with the signature at its end. Two copies of one
+    /// message are the same copy only if this is the same.
+    pub fn authenticator(&self) -> Bytes {
+        self.wire.slice(self.signed_len..)
+    }
+
+    /// What must have been signed.
+    pub(crate) fn statement(&self) -> Statement {
+        let trailer = self.wire.get(self.signed_len..).unwrap_or_default();
+        self.seal.statement(&self.id, trailer)
     }
 
     pub(crate) const fn claimed_key(&self) -> &[u8; 32] {
@@ -311,11 +347,4 @@ impl fmt::Debug for Envelope {
 
 fn author_id(header: &Header) -> NodeId {
     Inception::id_of(&header.key, &header.recovery)
-}
-
-fn with_domain(signed: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(SIGNATURE_DOMAIN.len() + signed.len());
-    message.extend_from_slice(SIGNATURE_DOMAIN);
-    message.extend_from_slice(signed);
-    message
 }

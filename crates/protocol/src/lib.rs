@@ -57,6 +57,7 @@
 
 extern crate alloc;
 
+mod burst;
 mod decoder;
 mod disconnect;
 mod envelope;
@@ -69,6 +70,7 @@ mod link;
 mod misbehaviour;
 mod payload;
 mod proof;
+mod proven;
 
 pub use decoder::{FrameDecoder, RawFrame};
 pub use disconnect::{Disconnect, DisconnectReason};
@@ -87,6 +89,7 @@ pub use link::{
 pub use misbehaviour::{Misbehaviour, Severity};
 pub use payload::{AddressRecord, Dot, Message, Payload, Recommendation, Topic};
 pub use proof::{FromPeer, Verified, verify_all, verify_all_with};
+pub use proven::ProvenBursts;
 pub use repute_base::codec::DecodeError;
 
 #[cfg(doctest)]

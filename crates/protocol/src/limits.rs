@@ -4,8 +4,11 @@ use core::time::Duration;
 
 /// Application data in one message: large things travel by hash, not by broadcast.
 pub const MESSAGE_DATA_MAX: usize = 64 * 1024;
-/// A whole envelope: data, header, causal dependencies and signature.
+/// A whole envelope: data, header, causal dependencies, signature and its path.
 pub const ENVELOPE_MAX: usize = MESSAGE_DATA_MAX + 4 * 1024;
+/// Envelopes under one signature: six hashes of path in each, where one more would gain a
+/// hundredth of a signature.
+pub const BURST_MAX: usize = 64;
 /// Text of a topic.
 pub const TOPIC_MAX: usize = 64;
 /// Messages that one message can name as seen before it.

@@ -47,11 +47,11 @@ impl Envelope {
     /// # Errors
     /// The envelope itself, unproven.
     pub fn verify(self) -> Result<Verified<Self>, Self> {
-        let message = self.signed_message();
+        let statement = self.statement();
         let proven = PublicKey::from_bytes(*self.claimed_key()).is_ok_and(|key| {
             repute_identity::verify(&Check {
                 key,
-                message: &message,
+                message: &statement,
                 signature: *self.signature(),
             })
         });
@@ -79,16 +79,16 @@ pub fn verify_all_with(
     verifier: &mut Verifier,
     envelopes: Vec<Envelope>,
 ) -> Vec<Result<Verified<Envelope>, Envelope>> {
-    let messages: Vec<_> = envelopes
+    let claims: Vec<_> = envelopes
         .iter()
         .map(|envelope| {
             let key = verifier.admit(*envelope.claimed_key())?;
-            Some((key, envelope.signed_message()))
+            Some((key, envelope.statement()))
         })
         .collect();
     let checks: Vec<Check<'_>> = envelopes
         .iter()
-        .zip(&messages)
+        .zip(&claims)
         .filter_map(|(envelope, claim)| {
             let (key, message) = claim.as_ref()?;
             Some(Check {
@@ -99,7 +99,7 @@ pub fn verify_all_with(
         })
         .collect();
     let mut verdicts = verifier.verify(&checks).into_iter();
-    let admissible: Vec<bool> = messages.iter().map(Option::is_some).collect();
+    let admissible: Vec<bool> = claims.iter().map(Option::is_some).collect();
     envelopes
         .into_iter()
         .zip(admissible)

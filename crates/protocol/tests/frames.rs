@@ -45,11 +45,16 @@ fn legal(target: &str) -> Vec<Vec<u8>> {
         }
         "envelope" => {
             let seal = |(_, payload)| samples::seal(&author, &payload).wire().to_vec();
-            samples::payloads().into_iter().map(seal).collect()
+            let mut all: Vec<_> = samples::payloads().into_iter().map(seal).collect();
+            let burst = samples::burst(&author, 5);
+            all.extend(burst.iter().map(|one| one.wire().to_vec()));
+            all
         }
         "envelope_batch" => {
-            let wires = samples::payloads().into_iter().map(|(_, payload)| {
-                let wire = samples::seal(&author, &payload).wire().to_vec();
+            let alone = samples::payloads().into_iter();
+            let alone = alone.map(|(_, payload)| samples::seal(&author, &payload));
+            let wires = alone.chain(samples::burst(&author, 3)).map(|envelope| {
+                let wire = envelope.wire().to_vec();
                 [&u16::try_from(wire.len()).unwrap().to_le_bytes(), &wire[..]].concat()
             });
             vec![wires.collect::<Vec<_>>().concat()]

@@ -99,13 +99,13 @@ fn an_envelope_does_not_pass_for_one_of_another_network_kind_or_author() {
 fn reserved_values_are_refused_by_name() {
     let wire = original().wire().clone();
     let tag_at = wire.len() - 65;
-    for (at, what) in [
-        (0, "unknown envelope version"),
-        (10, "unknown author proof"),
-        (tag_at, "unknown authenticator"),
+    for (at, value, what) in [
+        (0, 2, "unknown envelope version"),
+        (10, 1, "unknown author proof"),
+        (tag_at, 64, "unknown authenticator"),
     ] {
         let mut bytes = wire.to_vec();
-        bytes[at] += 1;
+        bytes[at] = value;
         assert_eq!(
             Envelope::decode(bytes.into()).unwrap_err(),
             DecodeError::Invalid(what)

@@ -240,10 +240,27 @@ fn the_vectors_of_envelopes_hold() {
             described
         })
         .collect();
-    let domain = hex(b"repute envelope v1\0");
+    let domain = hex(b"repute burst 1");
+    let inner = hex(b"repute 2026-11 burst inner nodes");
+    let bursts: Vec<Value> = [2, 3, 5]
+        .into_iter()
+        .map(|count| {
+            let sealed = samples::burst(&author, count);
+            for one in &sealed {
+                let hop = Envelope::decode(one.wire().clone()).unwrap();
+                assert_eq!(hop.verify().unwrap().id(), one.id());
+            }
+            sealed.iter().map(|one| envelope(one)).collect()
+        })
+        .collect();
     check(
         "envelopes.json",
-        &json!({ "signature_domain": domain, "envelopes": all }),
+        &json!({
+            "signature_domain": domain,
+            "inner_node_key": inner,
+            "envelopes": all,
+            "bursts": bursts,
+        }),
     );
 }
 
@@ -395,7 +412,21 @@ fn refused() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
         (
             "an unknown authenticator",
             FrameKind::Broadcast,
-            edited("broadcast", tag_at, 1),
+            edited("broadcast", tag_at, 64),
+        ),
+        (
+            "a place behind the end of its burst",
+            FrameKind::Broadcast,
+            {
+                let mut bytes = edited("broadcast", tag_at, 1);
+                bytes[tag_at - 1] = 2;
+                bytes
+            },
+        ),
+        (
+            "a path longer than all that came",
+            FrameKind::Broadcast,
+            [&[1, 9, 0][..], &[63; 2], &[0; 64]].concat(),
         ),
         (
             "a trust update that is no recommendation",

@@ -10,7 +10,7 @@
 //! (inline in a simulation, on a worker elsewhere) and reports the verdicts.
 
 use core::{fmt, time::Duration};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use repute_base::{Mono, TokenBucket};
 use repute_identity::{NodeId, Verifier};
@@ -79,6 +79,12 @@ impl Batch {
     /// Whether there is nothing to check.
     pub fn is_empty(&self) -> bool {
         self.envelopes.is_empty()
+    }
+
+    /// How many different signatures: what checking it really costs.
+    pub fn signatures(&self) -> usize {
+        let signatures = self.envelopes.iter().map(|one| one.signature().as_bytes());
+        signatures.collect::<BTreeSet<_>>().len()
     }
 
     /// Who sent them, in order.

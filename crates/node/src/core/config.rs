@@ -1,6 +1,6 @@
 use alloc::string::{String, ToString};
 
-use repute_protocol::NetworkId;
+use repute_protocol::{NetworkId, limits::BURST_MAX};
 
 /// Policy of all engines.
 #[derive(Clone, Debug)]
@@ -13,6 +13,9 @@ pub struct Config {
     pub peers: repute_peers::Config,
     /// Of the gossip engine.
     pub gossip: repute_gossip::Config,
+    /// Our messages that are signed together when so many wait, at most 64; 1 signs each alone.
+    /// Nothing ever waits for others to be signed with.
+    pub burst_max: usize,
     /// Bounds of all engines.
     pub limits: Limits,
 }
@@ -25,6 +28,7 @@ impl Config {
             trust: repute_trust::Config::default(),
             peers: repute_peers::Config::default(),
             gossip: repute_gossip::Config::default(),
+            burst_max: BURST_MAX,
             limits: Limits::default(),
         }
     }

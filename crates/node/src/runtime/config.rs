@@ -225,6 +225,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.gossip.interval = millis("gossip.interval_ms");
     core.gossip.anti_entropy_interval = seconds("gossip.anti_entropy_s");
     core.gossip.retention = seconds("gossip.retention_s");
+    core.burst_max = count("gossip.burst_max");
     core.limits.gossip.retained_bytes_max = count("gossip.cache_mib") << 20;
     core.limits.gossip.retained_count_max = count("gossip.cache_messages");
 

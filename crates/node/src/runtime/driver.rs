@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use repute_base::Mono;
 use repute_identity::{Identity, NodeId, Verifier};
-use repute_protocol::{Envelope, Verified};
+use repute_protocol::{Envelope, ProvenBursts, Unsigned, Verified};
 use repute_storage::{Store, StoreError};
 use repute_transport::{
     Endpoint, Events,
@@ -29,6 +29,9 @@ use crate::{Core, Event, Input, PersistId};
 const CHECKS_BEHIND: usize = 512;
 /// Events of one source handled before the others get their turn.
 const TURN: usize = 128;
+/// Signatures that the driver checks itself: so few take less than handing them to the task beside
+/// it and getting them back, with two wake-ups.
+const CHECKS_INLINE: usize = 2;
 
 type Verdicts = Vec<(NodeId, Result<Verified<Envelope>, Envelope>)>;
 type Fate = (PersistId, Result<(), StoreError>);
@@ -44,12 +47,20 @@ pub(crate) struct Driver {
     events: broadcast::Sender<Event>,
     counters: Counters,
     checks: VerifyQueue,
+    /// Of messages whose burst is proven nothing is left to check.
+    proven: ProvenBursts,
+    /// For checks that are not worth a hand-over.
+    verifier: Verifier,
+    checks_inline: usize,
     /// Where batches are checked, beside this task.
-    verifier: mpsc::Sender<Batch>,
+    checker: mpsc::Sender<Batch>,
     /// Whether a batch is away.
     checking: bool,
     fates: mpsc::UnboundedSender<Fate>,
     publishes: BTreeMap<u64, PublishAnswer>,
+    /// Our messages that wait for their signature, which they will share.
+    unsigned: Vec<(u64, Unsigned)>,
+    burst_max: usize,
     durables: BTreeMap<u64, DurableAnswer>,
     next_token: u64,
     pruned: Mono,
@@ -66,8 +77,10 @@ pub(crate) struct Parts {
     pub asks: mpsc::Receiver<Ask>,
     /// Taken only while the engine is ready: back-pressure that stops nothing else.
     pub publishes: mpsc::Receiver<Publish>,
-    /// Unpredictable to everybody else.
-    pub secret: [u8; 32],
+    /// Of the driver, and of the task beside it.
+    pub verifiers: [Verifier; 2],
+    /// Messages signed together at most.
+    pub burst_max: usize,
     /// What checking one signature takes at least; zero but in a laboratory.
     pub check_time: Duration,
     pub events: broadcast::Sender<Event>,
@@ -76,7 +89,7 @@ pub(crate) struct Parts {
 
 /// Runs a node until it is asked to shut down.
 pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
-    let (verifier, batches) = mpsc::channel(1);
+    let (checker, batches) = mpsc::channel(1);
     let (verdicts_in, mut verdicts) = mpsc::channel(1);
     let (fates_in, mut fates) = mpsc::unbounded_channel();
     let Parts {
@@ -88,12 +101,13 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         store,
         mut asks,
         mut publishes,
-        secret,
+        verifiers: [own, beside],
+        burst_max,
         check_time,
         events,
         retention,
     } = parts;
-    let checker = tokio::spawn(check_batches(batches, verdicts_in, secret, check_time));
+    let checking = tokio::spawn(check_batches(batches, verdicts_in, beside, check_time));
     let mut driver = Driver {
         core,
         clock,
@@ -104,10 +118,20 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         events,
         counters: Counters::default(),
         checks: VerifyQueue::new(VerifyLimits::default()),
-        verifier,
+        proven: ProvenBursts::new(),
+        verifier: own,
+        // Time that checks are made to take is not taken here, where all else would wait.
+        checks_inline: if check_time.is_zero() {
+            CHECKS_INLINE
+        } else {
+            0
+        },
+        checker,
         checking: false,
         fates: fates_in,
         publishes: BTreeMap::new(),
+        unsigned: Vec::new(),
+        burst_max,
         durables: BTreeMap::new(),
         next_token: 0,
         pruned: clock.now().mono,
@@ -120,7 +144,10 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         tokio::select! {
             biased;
             Some(fate) = fates.recv() => driver.fate(fate),
-            Some(done) = verdicts.recv() => driver.verdicts(done),
+            Some(done) = verdicts.recv() => {
+                driver.checking = false;
+                driver.verdicts(done);
+            }
             event = links.next(), if !driver.is_behind() => match event {
                 Some(event) => {
                     driver.link_event(event);
@@ -145,6 +172,14 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
                 driver.publish(publish);
             }
         }
+        // What waits together is signed together; what comes alone waits for nobody.
+        while driver.unsigned.len() < driver.burst_max && driver.core.is_publish_ready() {
+            let Ok(publish) = publishes.try_recv() else {
+                break;
+            };
+            driver.publish(publish);
+        }
+        driver.sign();
         // A flood on the links must starve neither timers nor the operator.
         driver.tick_if_due();
         if let Ok(ask) = asks.try_recv()
@@ -155,7 +190,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         driver.check_more();
         driver.prune(retention);
     }
-    checker.abort();
+    checking.abort();
 }
 
 impl Driver {
@@ -171,10 +206,9 @@ impl Driver {
 async fn check_batches(
     mut batches: mpsc::Receiver<Batch>,
     verdicts: mpsc::Sender<Verdicts>,
-    secret: [u8; 32],
+    mut verifier: Verifier,
     check_time: Duration,
 ) {
-    let mut verifier = Verifier::new(secret);
     let mut busy_until = Instant::now();
     while let Some(batch) = batches.recv().await {
         if !check_time.is_zero() {

@@ -2,8 +2,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall};
-use repute_identity::{Inception, NodeId, Ticket};
-use repute_protocol::{CustomData, FromPeer, MessageId, Topic};
+use repute_identity::{Inception, NodeId, Ticket, Verifier};
+use repute_protocol::{CustomData, FromPeer, MessageId, Topic, limits::BURST_MAX};
 use repute_transport::{Endpoint, HandshakeTemplate};
 use repute_trust::{Ban, Explanation, Standing};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -14,6 +14,7 @@ use super::{
     clock::Clock,
     driver::{self, Parts},
     error::NodeError,
+    publishing::Publishing,
     rows, start,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
@@ -60,6 +61,7 @@ impl Node {
         let gossip_credit = config.core.limits.gossip.link_credit_bytes;
         let loopback_strict = config.core.peers.loopback_strict;
         let links_max = config.core.peers.max_peers;
+        let burst_max = config.core.burst_max.clamp(1, BURST_MAX);
         let core = Core::new(
             identity.id(),
             config.core,
@@ -113,7 +115,10 @@ impl Node {
         let mut first = vec![Input::Listening { addresses }];
         first.extend(config.join.into_iter().map(join_input));
         first.push(Input::Start);
-        let secret = start::entropy().map_err(StartError::at(StartStep::Background))?;
+        let verifier = || {
+            let verifier = start::entropy().map(Verifier::new);
+            verifier.map_err(StartError::at(StartStep::Background))
+        };
         let parts = Parts {
             core,
             clock,
@@ -123,7 +128,8 @@ impl Node {
             store,
             asks,
             publishes,
-            secret,
+            verifiers: [verifier()?, verifier()?],
+            burst_max,
             check_time: check_time.unwrap_or_default(),
             events,
             retention,
@@ -231,6 +237,35 @@ impl Node {
         causal: bool,
         data: Bytes,
     ) -> Result<MessageId, NodeError> {
+        self.queue_as(topic, kind, causal, data).await?.await
+    }
+
+    /// Hands a message over and returns as soon as there is a place for it, so that one task has
+    /// many under way. Messages that wait together are signed together, which makes them cheaper
+    /// for everybody. Waits while neighbours cannot keep up.
+    ///
+    /// # Errors
+    /// [`NodeError`] when topic or data are too long, or the node has stopped.
+    pub async fn queue(
+        &self,
+        topic: &str,
+        data: impl Into<Bytes>,
+    ) -> Result<Publishing, NodeError> {
+        self.queue_as(topic, 0, false, data.into()).await
+    }
+
+    /// Like [`Node::queue`], with a kind of the application's own, and with the names of what this
+    /// node has seen if `causal`.
+    ///
+    /// # Errors
+    /// [`NodeError`] when topic or data are too long, or the node has stopped.
+    pub async fn queue_as(
+        &self,
+        topic: &str,
+        kind: u16,
+        causal: bool,
+        data: Bytes,
+    ) -> Result<Publishing, NodeError> {
         let topic = Topic::new(topic)?;
         let (answer, published) = oneshot::channel();
         let publish = Publish {
@@ -242,7 +277,7 @@ impl Node {
         };
         let sent = self.shared.publishes.send(publish).await;
         sent.map_err(|_| NodeError::Stopped)?;
-        published.await.map_err(|_| NodeError::Stopped)?
+        Ok(Publishing(published))
     }
 
     /// Calls `handler` for every delivered message of this kind. It runs between two steps of the

@@ -157,6 +157,12 @@ pub const KEYS: &[Key] = &[
         "Milliseconds between packed announcements; a first delivery never waits for it",
     ),
     key(
+        "gossip.burst_max",
+        Kind::Int(1, 64),
+        "64",
+        "Messages of this node signed together when so many wait; 1 signs each alone",
+    ),
+    key(
         "gossip.anti_entropy_s",
         Kind::Int(1, 3_600),
         "30",

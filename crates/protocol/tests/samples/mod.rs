@@ -14,9 +14,9 @@ use repute_base::{Address, BoundedBytes, BoundedString, Wall};
 use repute_identity::{Identity, NodeId};
 use repute_protocol::{
     AddressRecord, Announced, Broadcast, Capability, CustomData, Disconnect, DisconnectReason, Dot,
-    Envelope, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId,
-    NetworkId, Payload, PeerAnnouncement, PeerDiscovery, PeerHint, Recommendation, Seq, Topic,
-    TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
+    Envelope, EnvelopeKind, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message,
+    MessageId, NetworkId, Payload, PeerAnnouncement, PeerDiscovery, PeerHint, Recommendation, Seq,
+    Topic, TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
 };
 
 /// 2026-11-21 00:00 UTC.
@@ -52,6 +52,23 @@ pub fn sign(author: &Identity, payload: &Payload, seq: Seq) -> Verified<Envelope
         payload: payload.encode(),
     }
     .sign(author)
+}
+
+/// So many messages of one author under one signature.
+pub fn burst(author: &Identity, count: usize) -> Vec<Verified<Envelope>> {
+    let unsigned: Vec<Unsigned> = (0..count)
+        .map(|nth| Unsigned {
+            network: network(),
+            kind: EnvelopeKind::Message,
+            seq: Seq {
+                start: SENT.as_millis() - 1_000,
+                counter: nth as u64,
+            },
+            sent: SENT,
+            payload: message(format!("{nth} of a burst").as_bytes()).encode(),
+        })
+        .collect();
+    Unsigned::sign_all(&unsigned, author)
 }
 
 pub fn message(data: &[u8]) -> Payload {

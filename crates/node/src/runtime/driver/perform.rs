@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, time::Duration};
 
-use repute_protocol::{Disconnect, DisconnectReason};
+use repute_protocol::{Disconnect, DisconnectReason, EnvelopeKind, Unsigned};
 use repute_storage::{Prune, StoreError, Write as Row};
 use repute_transport::{
     DialFailure as TransportDialFailure, Event as LinkEvent, LinkDown as TransportLinkDown,
@@ -73,10 +73,17 @@ impl Driver {
             }
             Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
             Output::Verify { from, envelope } => {
+                let envelope = match self.proven.recognise(envelope) {
+                    Ok(envelope) => return Some(Input::Verified { from, envelope }),
+                    Err(envelope) => envelope,
+                };
                 if self.checks.push(from, envelope.clone()).is_err() {
                     self.counters.unchecked += 1;
                     return Some(Input::Unchecked { from, envelope });
                 }
+            }
+            Output::Sign { token, unsigned } if unsigned.kind == EnvelopeKind::Message => {
+                self.unsigned.push((token, unsigned));
             }
             Output::Sign { token, unsigned } => {
                 return Some(Input::Signed {
@@ -188,11 +195,26 @@ impl Driver {
         }
     }
 
+    /// Signs our messages that wait, together.
+    pub(super) fn sign(&mut self) {
+        if self.unsigned.is_empty() {
+            return;
+        }
+        let waiting = core::mem::take(&mut self.unsigned);
+        let (tokens, unsigned): (Vec<u64>, Vec<Unsigned>) = waiting.into_iter().unzip();
+        let signed = Unsigned::sign_all(&unsigned, &self.identity);
+        for (token, envelope) in tokens.into_iter().zip(signed) {
+            self.feed(Input::Signed { token, envelope });
+        }
+    }
+
     pub(super) fn verdicts(&mut self, verdicts: Verdicts) {
-        self.checking = false;
         let now = self.clock.now().mono;
         for (from, verdict) in verdicts {
             self.checks.report(now, from, verdict.is_ok());
+            if let Ok(envelope) = &verdict {
+                self.proven.note(envelope);
+            }
             self.feed(match verdict {
                 Ok(envelope) => Input::Verified { from, envelope },
                 Err(envelope) => Input::Forged { from, envelope },
@@ -200,14 +222,19 @@ impl Driver {
         }
     }
 
-    /// Sends the next batch to be checked, if none is away.
+    /// Checks what waits, if no batch is away: a few signatures here, more beside the driver.
     pub(super) fn check_more(&mut self) {
-        if self.checking || self.checks.is_empty() {
-            return;
-        }
-        let batch = self.checks.take_batch(self.clock.now().mono);
-        if !batch.is_empty() {
-            self.checking = self.verifier.try_send(batch).is_ok();
+        while !self.checking && !self.checks.is_empty() {
+            let batch = self.checks.take_batch(self.clock.now().mono);
+            if batch.is_empty() {
+                return;
+            }
+            if batch.signatures() <= self.checks_inline {
+                let verdicts = batch.check_with(&mut self.verifier);
+                self.verdicts(verdicts);
+            } else {
+                self.checking = self.checker.try_send(batch).is_ok();
+            }
         }
     }
 
