@@ -7,12 +7,17 @@ use crate::report::{Count, Report, Row};
 
 mod binary;
 mod bootstrap;
+mod churn;
 mod clock;
+mod descriptors;
 mod disk;
 mod ear;
 mod exclusive;
 mod flood;
+mod kill_at;
+mod lossy;
 mod member;
+mod namespaces;
 mod partition;
 mod relay;
 mod restart;
@@ -62,7 +67,12 @@ const SCENARIOS: &[Scenario] = &[
     upgrade::SCENARIO,
     exclusive::SCENARIO,
     flood::SCENARIO,
+    lossy::SCENARIO,
+    namespaces::SCENARIO,
+    kill_at::SCENARIO,
+    descriptors::SCENARIO,
     storage_faults::SCENARIO,
+    churn::SCENARIO,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {

@@ -20,6 +20,9 @@ const START: Duration = Duration::from_secs(20);
 /// How long one question may take.
 const ANSWER: Duration = Duration::from_secs(20);
 
+/// The hook of the binary that stops it in its start.
+const STOP_AT: &str = "REPUTE_TEST_STOP_AT";
+
 /// One node of a scenario: a data directory, and the process that runs on it. The process is
 /// killed when this is dropped.
 pub(super) struct Member {
@@ -59,6 +62,11 @@ impl Member {
     pub(super) fn with_flags(mut self, flags: &[&str]) -> Self {
         self.flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         self
+    }
+
+    /// Starts with one flag more from now on.
+    pub(super) fn add_flag(&mut self, flag: &str) {
+        self.flags.push(flag.to_owned());
     }
 
     /// Sees this variable from its next start on; `None` takes it away.
@@ -106,13 +114,7 @@ impl Member {
 
     /// Runs `repute up` with these tickets.
     pub(super) fn start_joining(&mut self, tickets: &[&str]) -> Result<()> {
-        let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = self.command();
-        command.args(["--json", "-vv", "up"]).args(&self.flags);
-        for ticket in tickets {
-            command.args(["--join", ticket]);
-        }
-        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut process = self.spawn(tickets)?;
         let out = process.stdout.take().context("its stdout")?;
         self.process = Some(process);
         let (line_in, line) = mpsc::channel();
@@ -130,8 +132,59 @@ impl Member {
         Ok(())
     }
 
+    fn spawn(&self, tickets: &[&str]) -> Result<Child> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        let mut command = self.command();
+        command.args(["--json", "-vv", "up"]).args(&self.flags);
+        for ticket in tickets {
+            command.args(["--join", ticket]);
+        }
+        Ok(command.stdout(Stdio::piped()).stderr(log).spawn()?)
+    }
+
+    /// Starts, is stopped at this place of its start, and is killed there with kill -9. Whether
+    /// the place was reached.
+    pub(super) fn kill_at(&mut self, place: &str) -> Result<bool> {
+        let said_before = self.said_so_far().len();
+        self.set_environment(STOP_AT, Some(place));
+        let spawned = self.spawn(&[]);
+        self.set_environment(STOP_AT, None);
+        let mut process = spawned?;
+        let (told, reached) = (format!("stopped for a test place=\"{place}\""), ());
+        let stopped = until("it stops in its start", START, || {
+            let said = self.said_so_far();
+            let said = said.get(said_before..).unwrap_or_default();
+            Ok(said.contains(&told).then_some(reached))
+        });
+        process.kill()?;
+        process.wait()?;
+        Ok(stopped.is_ok())
+    }
+
+    fn said_so_far(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// A line of what the system says about the process, such as `VmRSS`, in its unit.
+    pub(super) fn measured(&self, line: &str) -> Result<u64> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.process_id()?))?;
+        let found = text.lines().find_map(|found| found.strip_prefix(line));
+        let number = found.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
+        Ok(number.with_context(|| format!("no {line}"))?.parse()?)
+    }
+
+    /// How many files and sockets the process has open.
+    pub(super) fn descriptors(&self) -> Result<u64> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.process_id()?))?;
+        Ok(open.count() as u64)
+    }
+
+    fn process_id(&self) -> Result<u32> {
+        Ok(self.process.as_ref().context("it is not running")?.id())
+    }
+
     fn broken(&self, what: &str) -> anyhow::Error {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.said_so_far();
         let last: Vec<&str> = log.lines().rev().take(3).collect();
         let last: Vec<&str> = last.into_iter().rev().collect();
         anyhow!("{}: {what}; it said: {}", self.name, last.join(" / "))

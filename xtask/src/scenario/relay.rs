@@ -1,6 +1,6 @@
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BTreeMap, BinaryHeap},
     io,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
     sync::{
@@ -48,6 +48,8 @@ struct Net {
     ends: AtomicBool,
     carried: AtomicU64,
     lost: AtomicU64,
+    doubled: AtomicU64,
+    overtaken: AtomicU64,
     cut: AtomicU64,
 }
 
@@ -57,6 +59,8 @@ struct Packet {
     due: Instant,
     from: usize,
     to: usize,
+    /// When it was sent, among all packets to this node.
+    nth: u64,
     bytes: Vec<u8>,
 }
 
@@ -65,6 +69,9 @@ struct Packet {
 pub(super) struct Carried {
     pub(super) carried: u64,
     pub(super) lost: u64,
+    pub(super) doubled: u64,
+    /// Handed over after one that was sent later.
+    pub(super) overtaken: u64,
     pub(super) cut: u64,
 }
 
@@ -84,6 +91,8 @@ impl Relay {
             ends: AtomicBool::new(false),
             carried: AtomicU64::new(0),
             lost: AtomicU64::new(0),
+            doubled: AtomicU64::new(0),
+            overtaken: AtomicU64::new(0),
             cut: AtomicU64::new(0),
         });
         let (packets_in, packets) = mpsc::channel();
@@ -117,6 +126,8 @@ impl Relay {
         Carried {
             carried: self.net.carried.load(Ordering::Relaxed),
             lost: self.net.lost.load(Ordering::Relaxed),
+            doubled: self.net.doubled.load(Ordering::Relaxed),
+            overtaken: self.net.overtaken.load(Ordering::Relaxed),
             cut: self.net.cut.load(Ordering::Relaxed),
         }
     }
@@ -148,6 +159,7 @@ impl Net {
             return;
         };
         let mut buffer = vec![0; DATAGRAM_MAX];
+        let mut nth = 0;
         while !self.ends.load(Ordering::Relaxed) {
             // Nothing within the time limit, or a port that is closed for now.
             let Ok((len, sender)) = socket.recv_from(&mut buffer) else {
@@ -165,13 +177,16 @@ impl Net {
                 self.lost.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
+            nth += 1;
             let copies = 1 + u64::from(rng.chance(self.weather.duplicate_percent, 100));
+            self.doubled.fetch_add(copies - 1, Ordering::Relaxed);
             for _ in 0..copies {
                 let delays = self.weather.delay_ms_min..self.weather.delay_ms_max + 1;
                 let packet = Packet {
                     due: Instant::now() + Duration::from_millis(rng.range(delays)),
                     from,
                     to,
+                    nth,
                     bytes: bytes.to_vec(),
                 };
                 if packets.send(packet).is_err() {
@@ -184,6 +199,7 @@ impl Net {
     /// Hands packets over when they are due.
     fn send(&self, packets: &Receiver<Packet>) {
         let mut waiting = BinaryHeap::new();
+        let mut latest = BTreeMap::new();
         while !self.ends.load(Ordering::Relaxed) {
             let next: Option<Instant> = waiting
                 .peek()
@@ -202,6 +218,10 @@ impl Net {
                     && socket.send_to(&packet.bytes, node).is_ok()
                 {
                     self.carried.fetch_add(1, Ordering::Relaxed);
+                    let latest = latest.entry((packet.from, packet.to)).or_insert(0);
+                    let late = u64::from(packet.nth < *latest);
+                    self.overtaken.fetch_add(late, Ordering::Relaxed);
+                    *latest = packet.nth.max(*latest);
                 }
                 waiting.pop();
             }

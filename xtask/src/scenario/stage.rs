@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::{binary::Binary, member::Member};
+use super::{binary::Binary, member::Member, relay::Relay};
 
 /// Between two looks at a condition.
 const LOOK: Duration = Duration::from_millis(40);
@@ -55,6 +55,32 @@ impl Stage {
         let mut members: Vec<Member> = Vec::new();
         for number in 0..count {
             let mut member = self.member(&format!("n{number}"));
+            let first = members.first().map(|first| first.ticket().to_owned());
+            member.start(first.as_deref())?;
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
+
+impl Stage {
+    /// So many running nodes, all of whose packets pass through a relay.
+    pub(super) fn relayed_network(&self, count: usize, relay: &Relay) -> Result<Vec<Member>> {
+        let mut members: Vec<Member> = Vec::new();
+        for place in 0..count {
+            let (listen, announce) = relay.addresses(place)?;
+            let (listen, announce) = (listen.to_string(), announce.to_string());
+            let flags = [
+                "--listen",
+                &listen,
+                "--announce",
+                &announce,
+                "--set",
+                "peers.discovery_interval_s=2",
+                "--set",
+                "gossip.anti_entropy_s=2",
+            ];
+            let mut member = self.member(&format!("n{place}")).with_flags(&flags);
             let first = members.first().map(|first| first.ticket().to_owned());
             member.start(first.as_deref())?;
             members.push(member);

@@ -28,6 +28,18 @@ impl Tale {
         self.rows.push(row);
     }
 
+    /// A count may not be below this: most of all, of faults that must have happened.
+    pub(super) fn at_least(&mut self, what: &str, count: u64, bar: u64) {
+        let row = Row::at_least(&self.named(what), count as f64, "", bar as f64);
+        self.rows.push(row);
+    }
+
+    /// A figure may not be above this.
+    pub(super) fn at_most(&mut self, what: &str, value: f64, unit: &str, bar: f64) {
+        let row = Row::at_most(&self.named(what), value, unit, bar);
+        self.rows.push(row);
+    }
+
     /// Something took this many seconds, and may take no more than the limit.
     pub(super) fn takes(&mut self, what: &str, seconds: f64, limit: Duration) {
         let row = Row::at_most(&self.named(what), seconds, "s", limit.as_secs_f64());

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicClientConfig;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use repute_identity::{Identity, SecretKey};
 use repute_protocol::{Frame, Handshake, VERSION};
 use rustls::{
-    DigitallySignedStruct, Error, SignatureScheme,
+    DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::{
         AlwaysResolvesClientRawPublicKeys,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::ring,
     pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime},
+    server::{
+        AlwaysResolvesServerRawPublicKeys,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
     sign::CertifiedKey,
 };
 
@@ -59,17 +63,7 @@ impl Client {
     }
 
     fn tls(&self) -> rustls::ClientConfig {
-        let mut pkcs8 = vec![
-            0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22,
-            0x04, 0x20,
-        ];
-        pkcs8.extend_from_slice(self.secret.expose());
-        let key = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).unwrap();
-        let spki = self
-            .spki
-            .clone()
-            .unwrap_or_else(|| key.public_key().unwrap().to_vec());
-        let certified = Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], key));
+        let certified = certified(&self.secret, self.spki.clone());
         let builder = rustls::ClientConfig::builder_with_provider(ring::default_provider().into())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
@@ -85,6 +79,31 @@ impl Client {
         config.alpn_protocols = vec![self.alpn.to_vec()];
         config
     }
+}
+
+fn certified(secret: &SecretKey, spki: Option<Vec<u8>>) -> Arc<CertifiedKey> {
+    let mut pkcs8 = vec![
+        0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04,
+        0x20,
+    ];
+    pkcs8.extend_from_slice(secret.expose());
+    let key = ring::sign::any_eddsa_type(&PrivatePkcs8KeyDer::from(pkcs8)).unwrap();
+    let spki = spki.unwrap_or_else(|| key.public_key().unwrap().to_vec());
+    Arc::new(CertifiedKey::new(vec![CertificateDer::from(spki)], key))
+}
+
+/// The other end of a dial: it takes whoever comes, and says what the test has it say.
+pub fn server(identity: &Identity) -> quinn::Endpoint {
+    let certified = certified(identity.secret(), None);
+    let mut tls = rustls::ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(Arc::new(AnyClient))
+        .with_cert_resolver(Arc::new(AlwaysResolvesServerRawPublicKeys::new(certified)));
+    tls.alpn_protocols = vec![b"repute/1".to_vec()];
+    let tls = QuicServerConfig::try_from(tls).unwrap();
+    let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    quinn::Endpoint::server(config, "127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
 /// A connection with its stream open, before any handshake.
@@ -130,6 +149,50 @@ impl rustls::client::ResolvesClientCert for Certificate {
     }
 
     fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Debug)]
+struct AnyClient;
+
+impl ClientCertVerifier for AnyClient {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("no TLS 1.2".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
         true
     }
 }
