@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// How long scenarios last that go on for a while.
     #[arg(long)]
     minutes: Option<u64>,
+    /// The seed of those scenarios that draw what they try.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
@@ -49,6 +52,7 @@ pub(crate) struct Args {
 pub(crate) struct Size {
     pub(crate) full: bool,
     pub(crate) minutes: Option<u64>,
+    pub(crate) seed: u64,
 }
 
 /// A story with processes, told in rows.
@@ -92,8 +96,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             args.name
         );
     }
-    let (full, minutes) = (args.full, args.minutes);
-    let size = Size { full, minutes };
+    let (full, minutes, seed) = (args.full, args.minutes, args.seed);
+    let size = Size {
+        full,
+        minutes,
+        seed,
+    };
     let mut rows = Vec::new();
     for scenario in &chosen {
         eprintln!("== {}", scenario.name);

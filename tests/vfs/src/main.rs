@@ -11,6 +11,7 @@ mod platter;
 mod report;
 mod shim;
 mod story;
+mod syncs;
 
 use std::time::Instant;
 
@@ -30,6 +31,7 @@ fn main() -> Result<()> {
     let mut report = report::Report::default();
     let begun = Instant::now();
     let told = |what: &str| eprintln!("{what} ({:.1} s so far)", begun.elapsed().as_secs_f64());
+    syncs::run(&mut report)?;
     cuts::run(images, seed, &mut report)?;
     told("power cuts done");
     full::run(points, &mut report)?;

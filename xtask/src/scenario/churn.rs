@@ -25,7 +25,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// Nodes that stay, and nodes that come and go.
 const STAY: usize = 2;
 const GO: usize = 4;
-const SEED: u64 = 3;
 /// How long it goes on, unless told otherwise.
 const DEFAULT: Duration = Duration::from_secs(60);
 const FULL_MINUTES: u64 = 30;
@@ -54,7 +53,7 @@ fn story(stage: &Stage, size: Size) -> Result<Vec<Row>> {
     let full = size.full.then_some(FULL_MINUTES);
     let lasts = size.minutes.or(full);
     let lasts = lasts.map_or(DEFAULT, |minutes| Duration::from_secs(60 * minutes));
-    let mut rng = Rng::from_u64(SEED);
+    let mut rng = Rng::from_u64(size.seed);
     let mut members = stage.network(STAY + GO)?;
     let ticket = members.first().context("a node")?.ticket().to_owned();
     let mut looks: Vec<Vec<Look>> = vec![Vec::new(); STAY];
