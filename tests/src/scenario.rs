@@ -4,6 +4,8 @@ mod broadcast;
 mod clock;
 mod crash;
 mod detection;
+mod eclipse;
+mod growth;
 mod liars;
 mod loss;
 mod overlay;
@@ -19,6 +21,8 @@ pub use broadcast::BROADCAST;
 pub use clock::CLOCK;
 pub use crash::CRASH;
 pub use detection::DETECTION;
+pub use eclipse::ECLIPSE;
+pub use growth::GROWTH;
 pub use liars::LIARS;
 pub use loss::LOSS;
 pub use overlay::OVERLAY;
@@ -136,5 +140,7 @@ pub const ALL: &[Scenario] = &[
     CLOCK,
     DETECTION,
     LIARS,
+    ECLIPSE,
+    GROWTH,
     OVERLAY,
 ];

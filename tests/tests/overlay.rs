@@ -1,4 +1,4 @@
-//! Overlays of gossip engines at the size of a test; R27 for their traces.
+//! Overlays of gossip engines at the size of a test; R19 and R27.
 
 use std::time::Duration;
 
@@ -32,4 +32,24 @@ fn the_same_seed_grows_the_same_overlay() {
     };
     assert_eq!(trace(3), trace(3));
     assert_ne!(trace(3), trace(4));
+}
+
+#[test]
+fn a_delivery_costs_no_more_than_log_n_in_a_larger_network() {
+    let outcome = (scenario::GROWTH.run)(1, 64);
+    assert_eq!(outcome.failures(), Vec::<String>::new());
+}
+
+#[test]
+fn r19_an_encircled_newcomer_keeps_honest_links_of_its_own_also_after_a_restart() {
+    for_each_seed(
+        "r19_an_encircled_newcomer_keeps_honest_links_of_its_own_also_after_a_restart",
+        3,
+        |seed| {
+            let outcome = (scenario::ECLIPSE.run)(seed, 30);
+            assert_eq!(outcome.failures(), Vec::<String>::new(), "seed {seed}");
+            let kept = outcome.figure("R19 honest outbound links kept");
+            assert_eq!(kept, Some(100.0), "seed {seed}");
+        },
+    );
 }

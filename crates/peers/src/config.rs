@@ -28,6 +28,10 @@ pub struct Config {
     /// How many probe periods a suspected peer has to be heard, before a factor for the number of
     /// links. 1 to 100.
     pub suspicion_periods: u32,
+    /// Whether this node suspects itself when others are silent, as in Lifeguard: its waits grow
+    /// with its doubt, its own stalls are forgiven, and silence is put down to a peer only when
+    /// the peer is the likeliest cause. Without it the detector is plain SWIM, to compare with.
+    pub self_doubt: bool,
     /// How often an untried address is probed by a short connection. At least 1 s.
     pub feeler_interval: Duration,
     /// The first pause between two dials of a peer; doubles with each failure. At least 100 ms.
@@ -55,6 +59,7 @@ impl Default for Config {
             probe_period: Duration::from_secs(1),
             indirect_probes: 3,
             suspicion_periods: 5,
+            self_doubt: true,
             feeler_interval: Duration::from_secs(120),
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(600),

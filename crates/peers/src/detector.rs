@@ -157,7 +157,7 @@ impl Peers {
     pub(crate) fn detect(&mut self) {
         let mono = self.now.mono;
         let late = mono.since(self.detector.deadline());
-        if late >= STALL_MIN.max(self.config.probe_period * 2) {
+        if self.config.self_doubt && late >= STALL_MIN.max(self.config.probe_period * 2) {
             self.detector.forgive(late);
         }
         self.expire_relays();
@@ -172,6 +172,9 @@ impl Peers {
     }
 
     fn stretched(&self, duration: Duration) -> Duration {
+        if !self.config.self_doubt {
+            return duration;
+        }
         duration.saturating_mul(1 + self.detector.doubt)
     }
 
@@ -338,7 +341,8 @@ impl Peers {
             .iter()
             .filter(|(id, link)| **id != peer && link.admitted && link.heard >= suspicion.since);
         let answered = others.count();
-        let blamed = !suspicion.vouched && answered > 0 && bad * 4 <= answered;
+        let likeliest = !suspicion.vouched && answered > 0 && bad * 4 <= answered;
+        let blamed = likeliest || !self.config.self_doubt;
         if self.detector.silent.len() >= SILENT_MAX {
             self.detector.silent.pop_front();
         }

@@ -209,8 +209,8 @@ fn fail(mut mesh: Mesh, failure: &Failure, sum: &mut Sum) {
     mesh.fail(nodes * failure.dead / 100);
     let messages = match failure.dead {
         _ if nodes < FULL => 100,
-        // Where all is well from the first message on, a fifth of them tells as much.
-        ..70 => 200,
+        // Where all is well from the first message on, a tenth of them tells as much.
+        ..70 => 100,
         _ => 1_000,
     };
     // All within one cycle, of which the second half is for the last of them to arrive.

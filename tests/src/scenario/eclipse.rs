@@ -1,0 +1,196 @@
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
+
+use core::net::Ipv4Addr;
+use repute_base::{Address, Mono, Rng};
+use repute_identity::{Identity, NodeId};
+use repute_node::peers::Config;
+use repute_sim::{Faults, World};
+
+use super::Scenario;
+use crate::{
+    Bar, Figure, Outcome, Tally,
+    overlay::{Gang, Linker, Role},
+    verdicts::Verdicts,
+};
+
+/// R19: a fifth of all ids, in eight networks, wants to be all that one node sees.
+pub const ECLIPSE: Scenario = Scenario::new(
+    "eclipse",
+    "R19: 20 % hostile ids in eight /24 networks around one node; honest outbound links stay",
+    run,
+)
+.nodes(50)
+.nodes_min(20)
+.seeds(50)
+.full(100, 1_000);
+
+/// The networks of the hostile.
+const NETWORKS: u8 = 8;
+/// Who is to be cut off: a newcomer, for whom it is hardest.
+const GROWING: Duration = Duration::from_secs(30);
+/// How long the attack goes on, before and after the restart.
+const SIEGE: Duration = Duration::from_secs(180);
+/// Honest links of its own choosing that the victim must keep.
+const HONEST_MIN: usize = 2;
+
+struct Siege {
+    world: World<Linker>,
+    rng: Rng,
+    hostile: BTreeSet<NodeId>,
+    gang: Rc<RefCell<Gang>>,
+    verdicts: Verdicts,
+    seed: u64,
+}
+
+impl Siege {
+    fn new(seed: u64) -> Self {
+        let mut faults = Faults::none();
+        faults.refused_when_down = true;
+        Self {
+            world: World::new(seed, faults),
+            rng: Rng::from_u64(seed ^ 0x9e37_79b9_7f4a_7c15),
+            hostile: BTreeSet::new(),
+            gang: Rc::default(),
+            verdicts: Verdicts::default(),
+            seed,
+        }
+    }
+
+    fn add(&mut self, hostile: bool, tickets: Vec<(NodeId, Address)>) -> usize {
+        let n = self.world.len() as u64;
+        let who = self.seed.wrapping_mul(1_000_003) + n;
+        let id = Identity::from_seed(who).id();
+        let mut role = Role {
+            who,
+            config: Config::default(),
+            tickets,
+            shelf: Default::default(),
+            verdicts: self.verdicts.clone(),
+            gang: None,
+        };
+        if !hostile {
+            return self.world.add(id, |seat| Linker::new(seat, role));
+        }
+        // Eight /24 networks far apart, so that only their number holds them back.
+        let network = (self.hostile.len() % usize::from(NETWORKS)) as u8;
+        let host = (self.hostile.len() / usize::from(NETWORKS)) as u8;
+        let ip = Ipv4Addr::new(20 + network, 30 + network, 40, host + 1);
+        let address = Address::new((ip, 4_000).into());
+        role.gang = Some(Rc::clone(&self.gang));
+        let index = self
+            .world
+            .add_at(id, address, |seat| Linker::new(seat, role));
+        self.world.mark_hostile(index);
+        self.hostile.insert(id);
+        self.gang.borrow_mut().members.push((id, address));
+        index
+    }
+
+    fn ticket(&self, index: usize) -> Option<(NodeId, Address)> {
+        Some((self.world.id(index)?, self.world.address(index)?))
+    }
+
+    /// The links that a node has chosen itself, honest and hostile, and the hostile among the rest.
+    fn links(&self, index: usize) -> (usize, usize, usize) {
+        let Some(host) = self.world.host(index) else {
+            return (0, 0, 0);
+        };
+        let (mut honest, mut hostile, mut inbound_hostile) = (0, 0, 0);
+        for (peer, inbound) in host.active() {
+            match (inbound, self.hostile.contains(&peer)) {
+                (false, false) => honest += 1,
+                (false, true) => hostile += 1,
+                (true, true) => inbound_hostile += 1,
+                (true, false) => {}
+            }
+        }
+        (honest, hostile, inbound_hostile)
+    }
+
+    /// The fewest honest links of its own that the victim had, second by second.
+    fn watch(&mut self, victim: usize, time: Duration) -> usize {
+        let mut fewest = usize::MAX;
+        for _ in 0..time.as_secs() {
+            self.world.run_for(Duration::from_secs(1));
+            fewest = fewest.min(self.links(victim).0);
+        }
+        fewest
+    }
+}
+
+fn run(seed: u64, nodes: usize) -> Outcome {
+    let mut siege = Siege::new(seed);
+    let hostile = nodes / 5;
+    let mut order: Vec<bool> = (1..nodes - 1).map(|n| n <= hostile).collect();
+    siege.rng.shuffle(&mut order);
+    // The first is honest; everybody joins through it.
+    siege.add(false, Vec::new());
+    for hostile in order {
+        let ticket = siege.ticket(0);
+        siege.add(hostile, ticket.into_iter().collect());
+        siege.world.run_for(Duration::from_millis(20));
+    }
+    siege.world.run_for(GROWING);
+
+    // The newcomer knows one honest and one hostile node.
+    let first = siege.gang.borrow().members.first().copied();
+    let tickets = siege.ticket(0).into_iter().chain(first).collect();
+    let victim = siege.add(false, tickets);
+    siege.gang.borrow_mut().victim = siege.ticket(victim);
+    siege.world.run_for(GROWING);
+    let before = siege.watch(victim, SIEGE);
+    let (_, _, knocked) = siege.links(victim);
+
+    // It dies at any moment and comes back from its store, while the hostile stand at the door.
+    let pause = Duration::from_millis(siege.rng.below(60_000));
+    siege.world.run_for(pause);
+    let dead = siege.world.crash(victim);
+    siege.world.run_for(Duration::from_secs(5));
+    if let Some(dead) = dead {
+        siege.world.restart(victim, |seat| dead.reborn(seat));
+    }
+    siege.world.run_for(GROWING);
+    let after = siege.watch(victim, SIEGE);
+    let (honest, chosen, knocked_after) = siege.links(victim);
+    let known = siege.world.host(victim).map_or(0, Linker::known);
+    let eclipsed = before < HONEST_MIN || after < HONEST_MIN;
+
+    let breaches: Vec<String> = siege
+        .world
+        .false_accusations()
+        .iter()
+        .map(|one| format!("honest accused: {one:?}"))
+        .collect();
+    let found = Figure::sum("broken promises", breaches.len() as f64, "times");
+    Outcome {
+        figures: vec![
+            Figure::mean(
+                "R19 honest outbound links kept",
+                100.0 * f64::from(!eclipsed),
+                "% of seeds",
+            )
+            .bar(Bar::AtLeast(99.9)),
+            Figure::min("fewest honest outbound links", before as f64, "links"),
+            Figure::min("fewest after the restart", after as f64, "links"),
+            Figure::mean("honest outbound links at the end", honest as f64, "links"),
+            Figure::mean("hostile outbound links at the end", chosen as f64, "links"),
+            Figure::min("hostile inbound links, before", knocked as f64, "links")
+                .bar(Bar::AtLeast(1.0)),
+            Figure::min(
+                "hostile inbound links, after",
+                knocked_after as f64,
+                "links",
+            )
+            .bar(Bar::AtLeast(1.0)),
+            Figure::mean("known to the victim", known as f64, "nodes"),
+            found.bar(Bar::Exactly(0.0)),
+        ],
+        breaches,
+        trace: siege.world.trace_hash(),
+        tally: Tally {
+            simulated: siege.world.now().since(Mono::ZERO),
+            crashes: siege.world.stats().crashes,
+            deliveries: 0,
+        },
+    }
+}
