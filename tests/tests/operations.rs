@@ -27,8 +27,16 @@ fn r22_the_committed_corpora_break_nothing() {
     }
 }
 
+/// As many cases as `PROPTEST_CASES` asks for, and few if it does not: a case runs every target.
+fn cases() -> ProptestConfig {
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return ProptestConfig::default();
+    }
+    ProptestConfig::with_cases(64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases())]
 
     #[test]
     fn r22_random_lists_of_operations_break_nothing(

@@ -28,7 +28,7 @@ const INPUT_LEN_MAX: usize = 4_096;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// One target; all of them if none is named.
+    /// One target, or `list`; all of them if none is named.
     target: Option<String>,
     /// How long each target runs; zero runs its corpus only.
     #[arg(long, default_value_t = 60)]
@@ -39,33 +39,61 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
+    let known = targets()?;
+    let targets: Vec<String> = match args.target.as_deref() {
+        Some("list") => return list(&known, args.json),
+        Some(wanted) if !known.iter().any(|one| one == wanted) => {
+            bail!(
+                "there is no fuzz target {wanted:?}; there are {}",
+                known.join(", ")
+            );
+        }
+        Some(wanted) => vec![wanted.to_owned()],
+        None => known,
+    };
+    let folder = build(args.target.as_deref())?;
+    let mut rows = Vec::new();
+    let mut sum = 0.0;
+    for target in &targets {
+        eprintln!("== {target}");
+        let fuzzed = fuzz_one(target, &folder, args.seconds)?;
+        sum += fuzzed.runs;
+        rows.push(match &fuzzed.crash {
+            None => Row::at_least(target, fuzzed.runs, "runs", 1.0),
+            Some(again) => {
+                eprintln!("{target} found something; see it again with\n  {again}");
+                Row::exactly(&format!("{target} crashes"), 1.0, "crashes", 0.0)
+            }
+        });
+    }
+    rows.push(Row::plain("runs in all", sum, "runs"));
+    Report::new("fuzz", Count::Runs(targets.len() as u64), rows).finish(args.json)
+}
+
+/// Every target, by name.
+pub(crate) fn targets() -> Result<Vec<String>> {
     let folder = root().join("tests/fuzz/fuzz_targets");
     let mut known: Vec<String> = std::fs::read_dir(&folder)
         .with_context(|| format!("no fuzz targets in {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
         .collect();
     known.sort_unstable();
-    let targets: Vec<String> = match &args.target {
-        Some(wanted) if !known.contains(wanted) => {
-            bail!(
-                "there is no fuzz target {wanted:?}; there are {}",
-                known.join(", ")
-            );
-        }
-        Some(wanted) => vec![wanted.clone()],
-        None => known,
-    };
-    let folder = build(args.target.as_deref())?;
+    Ok(known)
+}
+
+/// Prints every target with the size of its committed corpus.
+fn list(known: &[String], json: bool) -> Result<bool> {
     let mut rows = Vec::new();
-    for target in &targets {
-        eprintln!("== {target}");
-        rows.push(fuzz_one(target, &folder.join(target), args.seconds)?);
+    for target in known {
+        let corpus = root().join("tests/fuzz/corpus").join(target);
+        let files = std::fs::read_dir(&corpus).map_or(0, Iterator::count);
+        rows.push(Row::at_least(target, files as f64, "inputs", 1.0));
     }
-    Report::new("fuzz", Count::Runs(targets.len() as u64), rows).finish(args.json)
+    Report::new("fuzz list", Count::Runs(known.len() as u64), rows).finish(json)
 }
 
 /// Builds one target or all; where they are.
-fn build(target: Option<&str>) -> Result<PathBuf> {
+pub(crate) fn build(target: Option<&str>) -> Result<PathBuf> {
     let host = host()?;
     let home = root().join("tests/fuzz");
     let mut command = Command::new("cargo");
@@ -108,14 +136,24 @@ fn host() -> Result<String> {
         .context("rustc -vV names no host")
 }
 
-fn fuzz_one(target: &str, binary: &std::path::Path, seconds: u64) -> Result<Row> {
+/// What came of one target.
+pub(crate) struct Fuzzed {
+    /// Inputs that were run.
+    pub(crate) runs: f64,
+    /// How to see again what was found.
+    pub(crate) crash: Option<String>,
+}
+
+/// Runs one target of those in `folder` for some seconds; over its corpus alone for none.
+pub(crate) fn fuzz_one(target: &str, folder: &std::path::Path, seconds: u64) -> Result<Fuzzed> {
     let home = root().join("tests/fuzz");
+    let binary = folder.join(target);
     let (corpus, found) = (home.join("corpus").join(target), home.join("artifacts"));
     for folder in [&corpus, &found] {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
     }
-    let mut command = Command::new(binary);
+    let mut command = Command::new(&binary);
     match seconds {
         0 => command.arg("-runs=0"),
         seconds => command.arg(format!("-max_total_time={seconds}")),
@@ -131,16 +169,20 @@ fn fuzz_one(target: &str, binary: &std::path::Path, seconds: u64) -> Result<Row>
         .output()
         .with_context(|| format!("could not start {}", binary.display()))?;
     let talk = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() {
+    let crash = (!output.status.success()).then(|| {
         eprintln!("{talk}");
-        return Ok(Row::exactly(
-            &format!("{target} crashes"),
-            1.0,
-            "crashes",
-            0.0,
-        ));
-    }
-    Ok(Row::at_least(target, runs(&talk), "runs", 1.0))
+        format!("{} {}", binary.display(), artifact(&talk))
+    });
+    let runs = runs(&talk);
+    Ok(Fuzzed { runs, crash })
+}
+
+/// Where libFuzzer says it put the input that broke something.
+fn artifact(talk: &str) -> &str {
+    let written = talk
+        .lines()
+        .find_map(|line| line.split_once("Test unit written to "));
+    written.map_or("", |(_, path)| path.trim())
 }
 
 /// How many inputs libFuzzer says it ran.
@@ -160,6 +202,12 @@ mod tests {
         let talk = "Done 12 runs\nstat::number_of_executed_units: 1234\nstat::average_exec: 1\n";
         assert_eq!(super::runs(talk), 1_234.0);
         assert_eq!(super::runs("nothing"), 0.0);
+    }
+
+    #[test]
+    fn the_input_that_broke_something_is_named() {
+        let talk = "artifact_prefix='x-'; Test unit written to /a/x-crash-1\nBase64: AA==\n";
+        assert_eq!(super::artifact(talk), "/a/x-crash-1");
     }
 
     #[test]

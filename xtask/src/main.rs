@@ -15,6 +15,7 @@ mod process;
 mod report;
 mod scenario;
 mod sim;
+mod soak;
 mod tidy;
 
 /// The tasks of the Repute workspace.
@@ -43,6 +44,8 @@ enum Task {
     Scenario(scenario::Args),
     /// Run simulations in virtual time.
     Sim(sim::Args),
+    /// Run all tiers with fresh seeds for hours, and keep count.
+    Soak(soak::Args),
     /// Measure.
     Bench(bench::Args),
 }
@@ -68,6 +71,7 @@ fn run(task: Task) -> Result<bool> {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Scenario(args) => scenario::run(&args),
         Task::Sim(args) => sim::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Bench(args) => bench::run(&args),
     }
 }

@@ -90,8 +90,17 @@ fn broadcast(a: u8, sent: u64) -> Frame {
     })
 }
 
+/// As many cases as asked for by `PROPTEST_CASES`, and no fewer than `cases`.
+fn at_least(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(cases),
+        ..config
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(at_least(1_000))]
 
     #[test]
     fn any_inputs_at_any_times_neither_panic_nor_break_a_bound(

@@ -871,8 +871,17 @@ fn apply(bench: &mut Bench, wall: &mut u64, step: Step) -> Input {
     }
 }
 
+/// As many cases as asked for by `PROPTEST_CASES`, and no fewer than `cases`.
+fn at_least(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.max(cases),
+        ..config
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(at_least(1_000))]
 
     /// Whatever comes in whatever order, with clocks that jump any way: no panic, every bound
     /// holds, links up and down alternate, and each peer is in one state.

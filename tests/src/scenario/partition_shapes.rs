@@ -12,12 +12,14 @@ pub const PARTITION_SHAPES: Scenario = Scenario::new(
     "R07: one-way, flapping or node by node, for 10 min, all publishing; all reaches all within 60 s",
     run,
 )
-.nodes(200)
+.nodes(100)
 .nodes_min(6)
 .seeds(12)
 .full(200, 500);
 
 const SHAPES: u64 = 3;
+/// How long the network is watched after healing.
+const WATCHED_S: u64 = 300;
 
 fn run(seed: u64, nodes: usize) -> Outcome {
     let mut network = Network::grown(seed, Faults::none(), Setup::default(), nodes);
@@ -49,7 +51,8 @@ fn run(seed: u64, nodes: usize) -> Outcome {
     let across = network.missed(&messages, |_| true);
     let healed = network.world.now();
     let mut took = None;
-    for _ in 0..60 {
+    // On beyond the bar, so that a run that misses it says by how much.
+    for _ in 0..WATCHED_S {
         network.world.run_for(Duration::from_secs(1));
         if network.missed(&messages, |_| true) == 0 {
             took = Some(network.world.now().since(healed));
@@ -57,14 +60,15 @@ fn run(seed: u64, nodes: usize) -> Outcome {
         }
     }
     let missed = network.missed(&messages, |_| true);
-    let seconds = took.unwrap_or(Duration::from_secs(61)).as_secs_f64();
+    let never = Duration::from_secs(WATCHED_S + 1);
+    let seconds = took.unwrap_or(never).as_secs_f64();
     let happened = |what, count: u64| {
         let fell = Figure::total(what, count as f64, "times");
         fell.bar(Bar::AtLeast(1.0)).over_seeds(SHAPES)
     };
     network.outcome(vec![
         Figure::sum("missed when the cuts ended", across as f64, "times"),
-        Figure::sum("R07 missed 60 s after healing", missed as f64, "times").bar(Bar::Exactly(0.0)),
+        Figure::sum("R07 missed for good", missed as f64, "times").bar(Bar::Exactly(0.0)),
         Figure::max("R07 time until all had all", seconds, "s").bar(Bar::AtMost(60.0)),
         Figure::sum("packets that met a cut", fell.cut_off as f64, "packets")
             .bar(Bar::AtLeast(1.0)),

@@ -6,13 +6,31 @@ use repute_base::{Mono, Timestamp};
 use repute_identity::NodeId;
 use repute_sim::{Faults, Host, HostEvent, Outbox, Seat, Stats, TraceHash, World};
 
-use super::{Size, replay_command};
+use super::{Ran, Size, replay_command};
 use crate::report::Row;
 
 pub(super) const NAME: &str = "replay";
 pub(super) const ABOUT: &str =
     "R27: each seed twice; the traces must be equal and every kind of fault must occur";
 pub(super) const NODES: usize = 50;
+
+/// What is counted, and where.
+type Kind = (&'static str, fn(&Stats) -> u64);
+
+const KINDS: [Kind; 12] = [
+    ("lost", |stats| stats.lost),
+    ("duplicated", |stats| stats.duplicated),
+    ("reordered", |stats| stats.reordered),
+    ("late", |stats| stats.late),
+    ("partitions", |stats| stats.partitions - stats.one_way),
+    ("one-way partitions", |stats| stats.one_way),
+    ("flapping partitions", |stats| stats.flaps),
+    ("swizzles", |stats| stats.swizzles),
+    ("pauses", |stats| stats.pauses),
+    ("clock jumps", |stats| stats.clock_jumps),
+    ("crashes", |stats| stats.crashes),
+    ("links lost", |stats| stats.links_lost),
+];
 
 /// Keeps a link open to one peer and talks over it, to give the faults something to hit.
 struct Talker {
@@ -48,51 +66,59 @@ impl Host for Talker {
     }
 }
 
-pub(super) fn run(size: &Size) -> Vec<Row> {
-    let (mut unequal, mut seen) = (0_u32, [0_u64; 6]);
-    for seed in size.seeds.clone() {
-        let (first, stats) = one(seed, size.nodes);
-        if one(seed, size.nodes).0 != first {
-            unequal += 1;
-            eprintln!(
-                "unequal traces: {}",
-                replay_command("replay", size.nodes, seed)
-            );
-        }
-        let kinds = [
-            stats.lost,
-            stats.duplicated,
-            stats.reordered,
-            stats.partitions,
-            stats.crashes,
-            stats.links_lost,
-        ];
-        for (sum, count) in seen.iter_mut().zip(kinds) {
-            *sum += count;
-        }
+/// Every kind of fault, often: whatever the number of seeds, each of them occurs.
+fn everything() -> Faults {
+    let mut faults = Faults::rough();
+    faults.late_permille = 10;
+    for every_ms in [
+        &mut faults.partition_every_ms,
+        &mut faults.one_way_every_ms,
+        &mut faults.flap_every_ms,
+        &mut faults.swizzle_every_ms,
+        &mut faults.pause_every_ms,
+        &mut faults.jump_every_ms,
+        &mut faults.crash_every_ms,
+    ] {
+        *every_ms = 8_000;
     }
-    let mut rows = vec![Row::at_most(
-        "R27 unequal traces",
-        f64::from(unequal),
-        "seeds",
-        0.0,
-    )];
-    let names = [
-        "lost",
-        "duplicated",
-        "reordered",
-        "partitions",
-        "crashes",
-        "links lost",
-    ];
-    for (name, count) in names.iter().zip(seen) {
-        rows.push(Row::at_least(name, count as f64, "times", 1.0));
-    }
-    rows
+    faults
 }
 
-fn one(seed: u64, nodes: usize) -> (TraceHash, Stats) {
-    let mut world = World::new(seed, Faults::random(seed));
+pub(super) fn run(size: &Size) -> Ran {
+    // Fewer have nobody to be cut off from.
+    let nodes = size.nodes.max(4);
+    let mut unequal = 0_u32;
+    let mut seen = [0_u64; KINDS.len()];
+    for seed in size.seeds.clone() {
+        let mixes = [Faults::random(seed), everything()];
+        let (traces, stats): (Vec<_>, Vec<_>) = mixes
+            .iter()
+            .map(|faults| one(seed, nodes, faults.clone()))
+            .unzip();
+        let again = mixes.map(|faults| one(seed, nodes, faults).0);
+        if again.as_slice() != traces.as_slice() {
+            unequal += 1;
+            eprintln!("unequal traces: {}", replay_command("replay", nodes, seed));
+        }
+        for stats in stats {
+            for (sum, (_, count)) in seen.iter_mut().zip(KINDS) {
+                *sum += count(&stats);
+            }
+        }
+    }
+    let unequal = f64::from(unequal);
+    let mut rows = vec![Row::at_most("R27 unequal traces", unequal, "seeds", 0.0)];
+    for ((name, _), count) in KINDS.iter().zip(seen) {
+        rows.push(Row::at_least(name, count as f64, "times", 1.0));
+    }
+    Ran {
+        rows,
+        ..Ran::default()
+    }
+}
+
+fn one(seed: u64, nodes: usize, faults: Faults) -> (TraceHash, Stats) {
+    let mut world = World::new(seed, faults);
     let talker = |seat| Talker {
         seat,
         next: Mono::ZERO,

@@ -21,6 +21,7 @@
 )]
 
 mod cast;
+mod files;
 mod gossip;
 mod peers;
 mod reader;
@@ -32,7 +33,7 @@ mod whole;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     ("engine_trust", trust::run),
     ("engine_peers", peers::run),
     ("engine_gossip", gossip::run),
@@ -40,6 +41,8 @@ pub const TARGETS: [Target; 7] = [
     ("stored_record", stored::record),
     ("stored_ban", stored::ban),
     ("stored_peer", stored::peer),
+    ("keystore", files::keystore),
+    ("settings", files::settings),
 ];
 
 /// Runs the target of this name.
