@@ -1,6 +1,6 @@
 //! All of CI, cheapest first; the tests come last, so that the output ends with their summary.
 
-use std::time::Instant;
+use std::{process::Command, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args as ClapArgs;
@@ -8,7 +8,7 @@ use clap::Args as ClapArgs;
 use crate::{
     bench::guard,
     docs, layers,
-    process::{cargo, has_cargo, succeed},
+    process::{cargo, has_cargo, output, root, succeed},
     scenario, tidy,
 };
 
@@ -23,6 +23,7 @@ type Step = (&'static str, fn() -> Result<bool>);
 
 const STEPS: &[Step] = &[
     ("format", || run_cargo(&["fmt", "--all", "--check"])),
+    ("format of the peers", format_of_the_peers),
     ("tidy", tidy::run),
     ("layers", layers::run),
     ("lints", || {
@@ -89,6 +90,18 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 fn run_cargo(args: &[&str]) -> Result<bool> {
     succeed(cargo().args(args))?;
+    Ok(true)
+}
+
+/// By file: cargo would first fetch all that the peers depend on.
+fn format_of_the_peers() -> Result<bool> {
+    let mut git = Command::new("git");
+    git.current_dir(root()).args(["ls-files", "xtask/peers/*.rs"]);
+    let files = output(&mut git)?;
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt.current_dir(root());
+    rustfmt.args(["--edition", "2024", "--check"]);
+    succeed(rustfmt.args(files.lines()))?;
     Ok(true)
 }
 

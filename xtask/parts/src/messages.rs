@@ -92,6 +92,14 @@ impl Messages {
             .filter_map(move |(place, draft)| Some((author(*place)?, draft)))
     }
 
+    /// All of the first author's, signed together.
+    pub fn sign_together(&self) -> Vec<Verified<Envelope>> {
+        let of_first = self.drafts.iter().filter(|(place, _)| *place == 0);
+        let drafts: Vec<Unsigned> = of_first.map(|(_, draft)| draft.clone()).collect();
+        let author = self.authors.first();
+        author.map_or_else(Vec::new, |author| Unsigned::sign_all(&drafts, author))
+    }
+
     /// How many.
     pub fn count(&self) -> usize {
         self.proven.len()

@@ -10,7 +10,7 @@ use repute_node::{
     Config, Core, Snapshot,
     trust::{Context, Evidence, Fault, Input, Ledger, Limits, Output, Record, Write},
 };
-use repute_protocol::{Envelope, verify_all_with};
+use repute_protocol::{Envelope, ProvenBursts, verify_all_with};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Plan;
@@ -44,6 +44,7 @@ pub(super) fn run(plan: &Plan) -> Result<Report> {
     for (whose, authors) in [("one author", 1), ("64 authors", BATCH)] {
         signatures(&effort, whose, authors, &mut rows)?;
     }
+    bursts(&effort, &mut rows)?;
     eprintln!("engines …");
     engines(&effort, &mut rows)?;
     ledger(&effort, &mut rows)?;
@@ -95,6 +96,11 @@ fn envelopes(effort: &Effort, rows: &mut Vec<Row>) -> Result<()> {
         }
     })?;
     rows.push(row("envelope sign", &signing));
+    let messages_of_one = Messages::sign(BATCH, 1)?;
+    let together = effort.each(BATCH, nothing, |()| {
+        drop(black_box(messages_of_one.sign_together()));
+    })?;
+    rows.push(row("envelope sign, 64 together", &together));
     let encoding = effort.each(BATCH, nothing, |()| {
         messages
             .envelopes()
@@ -140,6 +146,38 @@ fn signatures(effort: &Effort, whose: &str, authors: usize, rows: &mut Vec<Row>)
     let gain = median(&gains).unwrap_or(f64::NAN);
     let what = format!("signature checks in batches of 64 against singly, {whose}");
     rows.push(Row::at_least(&what, gain, "x", BATCH_GAIN).over(&gains));
+    Ok(())
+}
+
+/// Messages that were signed together: the first is checked, the rest recognised.
+fn bursts(effort: &Effort, rows: &mut Vec<Row>) -> Result<()> {
+    let messages = Messages::sign(BATCH, 1)?;
+    let together = messages.sign_together();
+    let mut verifier = Verifier::new([7; 32]);
+    let checking = effort.each(
+        BATCH,
+        || {
+            let envelopes = together
+                .iter()
+                .map(|one| Envelope::decode(one.wire().clone()));
+            Ok(envelopes.collect::<Result<Vec<_>, _>>()?)
+        },
+        |envelopes| {
+            let mut proven = ProvenBursts::new();
+            for envelope in envelopes {
+                if let Err(unknown) = proven.recognise(envelope) {
+                    for checked in verify_all_with(&mut verifier, vec![unknown])
+                        .into_iter()
+                        .flatten()
+                    {
+                        proven.note(&checked);
+                    }
+                }
+            }
+            black_box(proven);
+        },
+    )?;
+    rows.push(row("signature check of 64 signed together", &checking));
     Ok(())
 }
 

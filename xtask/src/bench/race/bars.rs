@@ -1,7 +1,7 @@
 //! The bars of the race: one line for each, judged as ratios within a round.
 
 use super::{
-    entrant::{ALL, IROH, IROH_SIGNED, Role, TUNED},
+    entrant::{ALL, IROH, IROH_SIGNED, OURS_SINGLY, Role, TUNED},
     results::Results,
 };
 use crate::report::{Row, median};
@@ -193,6 +193,15 @@ const BURSTS: &[Bar] = &[
         Less,
         Fixed,
         1.45,
+    ),
+    // No cost for a lone message, but for what two runs of the same program differ by.
+    bar(
+        "paced latency to the last p50",
+        "paced",
+        "last_p50",
+        Less,
+        One(OURS_SINGLY),
+        1.1,
     ),
 ];
 

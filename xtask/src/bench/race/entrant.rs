@@ -32,6 +32,7 @@ const fn entrant(
     args: &'static [&'static str],
     role: Role,
     large: bool,
+    bursts: bool,
 ) -> Entrant {
     Entrant {
         name,
@@ -39,11 +40,12 @@ const fn entrant(
         args,
         role,
         large,
-        bursts: false,
+        bursts,
     }
 }
 
 pub(super) const OURS: &str = "repute";
+pub(super) const OURS_SINGLY: &str = "repute singly";
 pub(super) const TUNED: &str = "gossipsub tuned";
 pub(super) const IROH: &str = "iroh-gossip";
 pub(super) const IROH_SIGNED: &str = "iroh-gossip signed";
@@ -57,14 +59,23 @@ pub(super) const ALL: &[Entrant] = &[
         &["--cfg", "default", "--metrics"],
         Role::Signed,
         true,
+        false,
     ),
-    entrant(OURS, "repute-gossip", &[], Role::Ours, true),
+    entrant(
+        OURS,
+        "repute-gossip",
+        &["--burst", "on"],
+        Role::Ours,
+        true,
+        true,
+    ),
     entrant(
         IROH_SIGNED,
         "iroh-gossip",
         &["--signed"],
         Role::Signed,
         true,
+        false,
     ),
     entrant(
         CEILING,
@@ -72,6 +83,7 @@ pub(super) const ALL: &[Entrant] = &[
         &["--verify", "batch"],
         Role::Ceiling,
         true,
+        false,
     ),
     entrant(
         TUNED,
@@ -79,14 +91,24 @@ pub(super) const ALL: &[Entrant] = &[
         &["--cfg", "tuned", "--metrics"],
         Role::Signed,
         true,
+        false,
     ),
-    entrant(IROH, "iroh-gossip", &[], Role::Unsigned, true),
+    entrant(
+        OURS_SINGLY,
+        "repute-gossip",
+        &["--burst", "off"],
+        Role::Ours,
+        true,
+        false,
+    ),
+    entrant(IROH, "iroh-gossip", &[], Role::Unsigned, true, false),
     entrant(
         "fanout none",
         "fanout",
         // Without signatures more messages pass than fit into the usual book.
         &["--verify", "none", "--cap", "200000"],
         Role::Ceiling,
+        false,
         false,
     ),
 ];

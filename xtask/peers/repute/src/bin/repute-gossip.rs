@@ -1,7 +1,8 @@
 //! Our own nodes: real sockets, real stores on a disk, every message signed by its author and
 //! checked by every node.
-//! `--n 16 --seed 7 --dir FOLDER --phases ...`
+//! `--n 16 --seed 7 --burst on|off --dir FOLDER --phases ...`
 //!
+//! `--burst off` signs every message by itself instead of those together that wait together.
 //! Each node joins through the one before it and one random earlier node. The folder of the stores
 //! must be on a disk; it is made inside `--dir` and removed at the end.
 use std::{
@@ -93,6 +94,11 @@ async fn run() -> Result<()> {
     let args = Args::of_process();
     let n = args.val("n", 16_usize);
     let seed = args.val("seed", 7_u64);
+    let bursts = match args.str("burst", "on").as_str() {
+        "on" => true,
+        "off" => false,
+        other => bail!("--burst {other:?} is neither on nor off"),
+    };
     let parent = PathBuf::from(args.str("dir", "."));
     if !is_durable(&parent) {
         bail!(
@@ -115,6 +121,9 @@ async fn run() -> Result<()> {
             .with_identity(Identity::from_seed(number));
         config.core.network = NetworkId::from_name("anchor");
         config.seed = Some(number);
+        if !bursts {
+            config.core.burst_max = 1;
+        }
         if let Some(before) = nodes.last() {
             let earlier = &nodes[random.below(nodes.len())];
             config = config.join(before.ticket()).join(earlier.ticket());
@@ -133,7 +142,7 @@ async fn run() -> Result<()> {
     network.settle().await?;
     let neighbours = network.neighbours().await?;
     println!(
-        "RESULT phase=setup impl=repute n={n} neighbours={:.1} min_neighbours={} setup_cpu={:.2} rss_mib={:.1}",
+        "RESULT phase=setup impl=repute n={n} bursts={bursts} neighbours={:.1} min_neighbours={} setup_cpu={:.2} rss_mib={:.1}",
         neighbours.iter().sum::<usize>() as f64 / n as f64,
         neighbours.iter().min().copied().unwrap_or(0),
         delta(begin, snap()).cpu,
