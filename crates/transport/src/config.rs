@@ -24,7 +24,8 @@ pub struct Config {
     pub socket: Option<Socket>,
     /// Links at once, in both directions. Connections beyond are refused before their handshake.
     pub links_max: usize,
-    /// Inbound connections that have not proved themselves yet, in all.
+    /// Inbound connections that have not proved themselves yet, in all. When so many stand at the
+    /// door, the oldest makes room for whoever comes next and has proved its address.
     pub half_open_max: usize,
     /// The same, from one address.
     pub half_open_per_address_max: usize,

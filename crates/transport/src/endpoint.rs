@@ -241,11 +241,17 @@ async fn enter(shared: Arc<Shared>, incoming: quinn::Incoming, place: HalfOpen) 
         let connection = connecting.await.map_err(|error| Failure::of(&error))?;
         carry(&shared, connection, None).await
     };
-    if timeout(shared.config.handshake_time, shaking)
-        .await
-        .is_err()
-    {
-        count(&shared.counters.handshakes_failed, 1);
+    tokio::select! {
+        biased;
+        in_time = timeout(shared.config.handshake_time, shaking) => {
+            if in_time.is_err() {
+                count(&shared.counters.handshakes_failed, 1);
+            }
+        }
+        () = place.put_out() => {
+            count(&shared.counters.handshakes_failed, 1);
+            count(&shared.counters.put_out, 1);
+        }
     }
     drop(place);
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use repute_base::{Mono, TokenBucket};
+use tokio::sync::Notify;
 
 use crate::Config;
 
@@ -54,7 +55,9 @@ pub(crate) enum Verdict {
 
 #[derive(Debug, Default)]
 struct State {
-    half_open: usize,
+    /// By age, the oldest first; who holds one is told when it is taken away.
+    places: BTreeMap<u64, (Key, Arc<Notify>)>,
+    entered: u64,
     by_origin: BTreeMap<Key, usize>,
     rates: BTreeMap<Key, TokenBucket>,
 }
@@ -87,23 +90,37 @@ impl Gate {
     pub(crate) fn judge(self: &Arc<Self>, remote: SocketAddr, proved: bool, now: Mono) -> Verdict {
         let key = (Origin::of(remote, self.loopback_strict), proved);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !proved && state.half_open >= self.validate_above {
+        if !proved && state.places.len() >= self.validate_above.min(self.half_open_max) {
             return Verdict::Retry;
         }
         let held = state.by_origin.get(&key).copied().unwrap_or(0);
-        let full = state.half_open >= self.half_open_max || held >= self.per_origin_max;
-        if full || !self.within_rate(&mut state, key, now) {
+        if held >= self.per_origin_max
+            || self.half_open_max == 0
+            || !self.within_rate(&mut state, key, now)
+        {
             return if proved {
                 Verdict::Refuse
             } else {
                 Verdict::Retry
             };
         }
-        state.half_open += 1;
+        // Whoever stood here longest goes: an honest peer needs a place for moments only, and a
+        // crowd that fills them all cannot keep others out.
+        while state.places.len() >= self.half_open_max {
+            let Some((_, (oldest, put_out))) = state.places.pop_first() else {
+                break;
+            };
+            state.leave(oldest);
+            put_out.notify_one();
+        }
+        state.entered += 1;
+        let (number, put_out) = (state.entered, Arc::new(Notify::new()));
+        state.places.insert(number, (key, Arc::clone(&put_out)));
         *state.by_origin.entry(key).or_default() += 1;
         Verdict::Enter(HalfOpen {
             gate: Arc::clone(self),
-            key,
+            number,
+            put_out,
         })
     }
 
@@ -126,7 +143,19 @@ impl Gate {
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .half_open
+            .places
+            .len()
+    }
+}
+
+impl State {
+    fn leave(&mut self, key: Key) {
+        if let Some(held) = self.by_origin.get_mut(&key) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.by_origin.remove(&key);
+            }
+        }
     }
 }
 
@@ -134,7 +163,15 @@ impl Gate {
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
     gate: Arc<Gate>,
-    key: Key,
+    number: u64,
+    put_out: Arc<Notify>,
+}
+
+impl HalfOpen {
+    /// Waits until the place is taken away for somebody else.
+    pub(crate) async fn put_out(&self) {
+        self.put_out.notified().await;
+    }
 }
 
 impl Drop for HalfOpen {
@@ -144,12 +181,8 @@ impl Drop for HalfOpen {
             .state
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        state.half_open = state.half_open.saturating_sub(1);
-        if let Some(held) = state.by_origin.get_mut(&self.key) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                state.by_origin.remove(&self.key);
-            }
+        if let Some((key, _)) = state.places.remove(&self.number) {
+            state.leave(key);
         }
     }
 }
@@ -197,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn past_128_half_open_an_address_must_be_proved_and_past_1024_nobody_enters() {
+    fn past_128_half_open_an_address_must_be_proved_and_past_1024_the_oldest_goes() {
         let gate = gate(|_| {});
         let mut places: Vec<_> = (0..128)
             .map(|n| enter(&gate, host(n), false).unwrap())
@@ -208,10 +241,19 @@ mod tests {
         ));
         places.extend((128..1_024).map(|n| enter(&gate, host(n), true).unwrap()));
         assert_eq!(gate.half_open(), 1_024);
-        assert!(matches!(
-            gate.judge(host(5_000), true, Mono::ZERO),
-            Verdict::Refuse
-        ));
+        let oldest = places.remove(0);
+        let newcomer = enter(&gate, host(5_000), true).unwrap();
+        assert_eq!(gate.half_open(), 1_024);
+        let told = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        told.block_on(oldest.put_out());
+        // It has nothing to give back any more; the others do.
+        drop(oldest);
+        assert_eq!(gate.half_open(), 1_024);
+        drop((places, newcomer));
+        assert_eq!(gate.half_open(), 0);
+        assert!(gate.state.lock().unwrap().by_origin.is_empty());
     }
 
     #[test]

@@ -66,7 +66,8 @@ struct Queue {
 }
 
 impl Queue {
-    fn push(&mut self, frame: Bytes, max: usize) -> Result<(), SendError> {
+    /// Queues a frame; how many bytes wait then.
+    fn push(&mut self, frame: Bytes, max: usize) -> Result<usize, SendError> {
         let queued = self.bytes.saturating_add(frame.len());
         if queued > max && self.bytes > 0 {
             return Err(SendError::Full {
@@ -76,7 +77,7 @@ impl Queue {
         }
         self.bytes = queued;
         self.frames.push_back(frame);
-        Ok(())
+        Ok(queued)
     }
 
     /// Moves frames into `batch` until it is full; how many bytes.
@@ -191,10 +192,12 @@ impl Link {
             }
         }
         let max = self.queue_bytes_max;
-        match priority {
+        let waiting = match priority {
             Priority::Control => state.control.push(frame, max)?,
             Priority::Broadcast => state.broadcast.push(frame, max)?,
-        }
+        };
+        let peak = &shared.counters.queue_peak;
+        peak.fetch_max(waiting as u64, Ordering::Relaxed);
         state.carrier.work.notify_one();
         Ok(())
     }

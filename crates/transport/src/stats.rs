@@ -35,6 +35,8 @@ counters! {
     retried,
     /// Inbound connections refused for a limit or a rate.
     refused,
+    /// Inbound connections that had not proved themselves and made room for others.
+    put_out,
     /// Connections that ended before both handshakes were checked.
     handshakes_failed,
     /// Second connections to the same peer that were put aside.
@@ -59,6 +61,8 @@ counters! {
     violations,
     /// Frames that found a full queue.
     queue_full,
+    /// The most bytes that ever waited in one queue of one link.
+    queue_peak,
     /// Tasks that panicked: zero unless this program has a defect.
     panics,
 }

@@ -217,9 +217,16 @@ impl Driver {
             }
             self.feed(match verdict {
                 Ok(envelope) => Input::Verified { from, envelope },
+                // Its sender is out already: more evidence would only fill the ledger.
+                Err(envelope) if self.is_shut_out(from) => Input::Unchecked { from, envelope },
                 Err(envelope) => Input::Forged { from, envelope },
             });
         }
+    }
+
+    fn is_shut_out(&self, peer: repute_identity::NodeId) -> bool {
+        let standing = self.core.trust().standing(peer, self.clock.now().wall);
+        standing.gate.is_closed()
     }
 
     /// Checks what waits, if no batch is away: a few signatures here, more beside the driver.
