@@ -1,4 +1,5 @@
-//! Whole networks of the real [`Core`](repute_node::Core) in virtual time.
+//! Whole networks of the real [`Core`](repute_node::Core) in virtual time; in [`stack`], of whole
+//! nodes with QUIC.
 //!
 //! [`CoreHost`] is one node: the core that ships, with a shell that the simulation owns. Frames
 //! travel encoded and every receiver decodes them; signatures are made and checked; what is
@@ -9,7 +10,7 @@
 //! One oracle watches every run, see [`Network::breaches`]: honest nodes never accuse each other,
 //! the application gets each message once and never its own, and nothing acknowledged is lost.
 //!
-//! This crate never opens a socket, starts a thread or reads a clock.
+//! This crate never opens a socket of the system, starts a thread or reads a real clock.
 //!
 //! ```
 //! use repute_tests::scenario;
@@ -31,6 +32,7 @@ mod outcome;
 pub mod overlay;
 mod rules;
 pub mod scenario;
+pub mod stack;
 mod verdicts;
 
 pub use attack::Adversary;

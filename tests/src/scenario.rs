@@ -8,11 +8,12 @@ mod eclipse;
 mod growth;
 mod liars;
 mod loss;
-mod overlay;
 mod order;
+mod overlay;
 mod partition;
 mod partition_shapes;
 mod replay;
+mod stack;
 mod swarm;
 
 use crate::Outcome;
@@ -25,11 +26,12 @@ pub use eclipse::ECLIPSE;
 pub use growth::GROWTH;
 pub use liars::LIARS;
 pub use loss::LOSS;
-pub use overlay::OVERLAY;
 pub use order::ORDER;
+pub use overlay::OVERLAY;
 pub use partition::PARTITION;
 pub use partition_shapes::PARTITION_SHAPES;
 pub use replay::REPLAY;
+pub use stack::*;
 pub use swarm::{SWARM, run_with as run_swarm};
 
 /// One thing that is done to a network, and at which sizes.
@@ -143,4 +145,12 @@ pub const ALL: &[Scenario] = &[
     ECLIPSE,
     GROWTH,
     OVERLAY,
+    STACK_LOSS,
+    STACK_PARTITION,
+    STACK_SLOW,
+    STACK_GAPPED,
+    STACK_SLOWLORIS,
+    STACK_FLOOD,
+    STACK_FORGERS,
+    STACK_CHURN,
 ];
