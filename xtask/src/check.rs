@@ -96,7 +96,8 @@ fn run_cargo(args: &[&str]) -> Result<bool> {
 /// By file: cargo would first fetch all that the peers depend on.
 fn format_of_the_peers() -> Result<bool> {
     let mut git = Command::new("git");
-    git.current_dir(root()).args(["ls-files", "xtask/peers/*.rs"]);
+    git.current_dir(root())
+        .args(["ls-files", "xtask/peers/*.rs"]);
     let files = output(&mut git)?;
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.current_dir(root());

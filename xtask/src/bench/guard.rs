@@ -87,6 +87,7 @@ impl Baselines {
 
     fn write(&self, path: &Path) -> Result<()> {
         let text = toml::to_string(self)?;
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::write(path, format!("{HEAD}\n{text}")).with_context(|| path.display().to_string())
     }
 }
