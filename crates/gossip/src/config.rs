@@ -57,7 +57,7 @@ impl Default for Config {
             shuffle_passive: 4,
             optimize_hops: 7,
             retention: RETENTION,
-            persist_interval: Duration::from_millis(250),
+            persist_interval: Duration::from_secs(1),
             hold_back: Duration::from_secs(10),
         }
     }

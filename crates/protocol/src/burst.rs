@@ -68,8 +68,8 @@ fn path_nodes(index: u8, last: u8) -> usize {
         .count()
 }
 
-/// The authenticator of an envelope, as it came: the path, the place of the leaf unless it is the
-/// only one, the place of the last leaf, and the signature.
+/// The authenticator of an envelope, as it came: the place of the leaf, the path and its length,
+/// none of which a lone leaf has, then the place of the last leaf and the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seal {
     index: u8,
@@ -86,26 +86,33 @@ impl Seal {
         if usize::from(*last) >= BURST_MAX {
             return Err(DecodeError::Invalid("unknown authenticator"));
         }
-        let (index, rest) = match last {
-            0 => (&0, rest),
-            _ => rest.split_last().ok_or(malformed)?,
+        let (index, signed_len) = match last {
+            0 => (0, rest.len()),
+            _ => {
+                let (nodes, rest) = rest.split_last().ok_or(malformed)?;
+                let path_len = usize::from(*nodes) * 32;
+                let place_at = rest.len().checked_sub(path_len + 1).ok_or(malformed)?;
+                let index = rest.get(place_at).copied().ok_or(malformed)?;
+                if index > *last {
+                    return Err(DecodeError::Invalid("a place behind the end of its burst"));
+                }
+                if usize::from(*nodes) != path_nodes(index, *last) {
+                    return Err(DecodeError::Invalid("a path that its place does not have"));
+                }
+                (index, place_at)
+            }
         };
-        if index > last {
-            return Err(DecodeError::Invalid("a place behind the end of its burst"));
-        }
-        let path_len = path_nodes(*index, *last) * 32;
-        let signed_len = rest.len().checked_sub(path_len).ok_or(malformed)?;
         let seal = Self {
-            index: *index,
+            index,
             last: *last,
             signature: Signature::from_bytes(*signature),
         };
         Ok((seal, signed_len))
     }
 
-    /// What must have been signed, if `trailer` begins with the path of this leaf.
-    pub(crate) fn statement(&self, leaf: &MessageId, trailer: &[u8]) -> Statement {
-        let (path, _) = trailer.as_chunks::<32>();
+    /// What must have been signed, if this is the authenticator's `bytes`.
+    pub(crate) fn statement(&self, leaf: &MessageId, bytes: &[u8]) -> Statement {
+        let (path, _) = bytes.get(1..).unwrap_or_default().as_chunks::<32>();
         let mut path = path.iter();
         let mut node = *leaf.as_bytes();
         for side in climb(self.index, self.last) {
@@ -131,9 +138,14 @@ impl Seal {
     }
 
     fn append(&self, path: impl Iterator<Item = Node>, wire: &mut Vec<u8>) {
-        path.for_each(|node| wire.extend_from_slice(&node));
         if self.last > 0 {
             wire.push(self.index);
+            let mut nodes = 0;
+            for node in path {
+                wire.extend_from_slice(&node);
+                nodes += 1;
+            }
+            wire.push(nodes);
         }
         wire.push(self.last);
         wire.extend_from_slice(self.signature.as_bytes());
@@ -141,7 +153,7 @@ impl Seal {
 }
 
 /// The most bytes that an authenticator takes.
-pub(crate) const SEAL_LEN_MAX: usize = 6 * 32 + 2 + SIGNATURE_LEN;
+pub(crate) const SEAL_LEN_MAX: usize = 6 * 32 + 3 + SIGNATURE_LEN;
 
 /// A signed burst: at most [`BURST_MAX`] leaves.
 pub(crate) struct Burst {

@@ -68,6 +68,7 @@ mod handshake;
 pub mod limits;
 mod link;
 mod misbehaviour;
+mod packing;
 mod payload;
 mod proof;
 mod proven;
@@ -87,6 +88,7 @@ pub use link::{
     TrustedPeersResponse,
 };
 pub use misbehaviour::{Misbehaviour, Severity};
+pub use packing::{Packer, Unpacker};
 pub use payload::{AddressRecord, Dot, Message, Payload, Recommendation, Topic};
 pub use proof::{FromPeer, Verified, verify_all, verify_all_with};
 pub use proven::ProvenBursts;

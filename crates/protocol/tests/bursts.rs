@@ -104,17 +104,23 @@ fn nothing_passes_for_a_member_of_a_burst_it_was_not_signed_with() {
 fn what_is_no_authenticator_is_refused_when_it_is_parsed() {
     let lone = samples::burst(&author(), 1).remove(0).wire().to_vec();
     let at = lone.len() - 65;
-    let with = |last: u8, index: u8| {
+    let with = |last: u8, nodes: u8, index: u8| {
         let mut bytes = lone.clone();
-        (bytes[at], bytes[at - 1]) = (last, index);
+        (bytes[at], bytes[at - 1]) = (last, nodes);
+        bytes[at - 2 - 32 * usize::from(nodes)] = index;
         Envelope::decode(bytes.into()).map(|_| ())
     };
     let unknown = DecodeError::Invalid("unknown authenticator");
     for last in BURST_MAX as u8..=u8::MAX {
-        assert_eq!(with(last, 0), Err(unknown));
+        assert_eq!(with(last, 1, 0), Err(unknown));
     }
     let behind = DecodeError::Invalid("a place behind the end of its burst");
-    assert_eq!(with(3, 4), Err(behind));
+    assert_eq!(with(3, 2, 4), Err(behind));
+    let no_path = DecodeError::Invalid("a path that its place does not have");
+    // The third of three leaves has one partner, the others have two.
+    for (index, nodes) in [(2, 2), (1, 1), (0, 0), (0, 3)] {
+        assert_eq!(with(2, nodes, index), Err(no_path), "{index}, {nodes}");
+    }
     for len in 0..66 {
         assert!(Envelope::decode(vec![63; len].into()).is_err());
     }

@@ -419,7 +419,16 @@ fn refused() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
             FrameKind::Broadcast,
             {
                 let mut bytes = edited("broadcast", tag_at, 1);
-                bytes[tag_at - 1] = 2;
+                (bytes[tag_at - 1], bytes[tag_at - 34]) = (1, 2);
+                bytes
+            },
+        ),
+        (
+            "a path that its place does not have",
+            FrameKind::Broadcast,
+            {
+                let mut bytes = edited("broadcast", tag_at, 2);
+                (bytes[tag_at - 1], bytes[tag_at - 34]) = (1, 0);
                 bytes
             },
         ),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use repute_protocol::{
-    Disconnect, DisconnectReason, Frame, FrameDecoder, FrameKind, FromPeer, Misbehaviour, RawFrame,
+    Disconnect, DisconnectReason, Frame, FrameDecoder, FrameKind, FromPeer, Misbehaviour, Packer,
+    RawFrame, Unpacker,
 };
 use tokio::{
     select,
@@ -76,7 +77,12 @@ pub(crate) async fn carry(
         }
     };
     tracing::debug!(peer = %peer.short(), agent, dialled = carrier.dialled, "connected");
-    spawn_link(shared, link, carrier, send, Reader { recv, decoder }, live);
+    let reader = Reader {
+        recv,
+        decoder,
+        unpacker: Unpacker::new(),
+    };
+    spawn_link(shared, link, carrier, send, reader, live);
     Ok(())
 }
 
@@ -139,21 +145,27 @@ async fn write(
     carrier: &Arc<Carrier>,
     mut send: quinn::SendStream,
 ) {
+    let mut packer = Packer::new();
     loop {
         shared.probe("writer", link.peer);
         match link.next_work(carrier) {
             Work::Write {
-                mut frames,
+                frames,
                 control,
                 broadcast,
             } => {
                 let sent = frames.len();
-                if send.write_all_chunks(&mut frames).await.is_err() {
+                let mut bytes = Vec::with_capacity(control + broadcast);
+                for frame in frames {
+                    packer.pack(&frame, &mut bytes);
+                }
+                let len = bytes.len();
+                if send.write_chunk(bytes.into()).await.is_err() {
                     // The peer stopped reading, or the connection is gone; its reader knows which.
                     return;
                 }
                 count(&shared.counters.frames_out, sent);
-                count(&shared.counters.bytes_out, control + broadcast);
+                count(&shared.counters.bytes_out, len);
                 link.wrote(shared, control, broadcast);
             }
             Work::Goodbye(disconnect) => {
@@ -175,6 +187,7 @@ async fn write(
 struct Reader {
     recv: quinn::RecvStream,
     decoder: FrameDecoder,
+    unpacker: Unpacker,
 }
 
 /// Why reading ended.
@@ -305,15 +318,15 @@ impl Reader {
                 None => break,
                 Some(Err(_)) => Fault::Framing,
                 Some(Ok(raw)) => {
-                    let wire_len = raw.wire_len;
-                    match open(shared, raw) {
+                    let (frame, len) = open(shared, &mut self.unpacker, raw);
+                    match frame {
                         Ok(Some(Frame::Disconnect(disconnect))) => {
                             post_frames(shared, link, &mut frames, &mut bytes).await?;
                             return Err(End::Goodbye(disconnect));
                         }
                         Ok(Some(frame)) => {
                             frames.push(FromPeer::authenticated(link.peer, frame));
-                            bytes += wire_len;
+                            bytes += len;
                             if bytes >= EVENT_FRAMES_BYTES {
                                 post_frames(shared, link, &mut frames, &mut bytes).await?;
                             }
@@ -338,23 +351,34 @@ enum Fault {
     Unexpected,
 }
 
-fn open(shared: &Shared, raw: RawFrame) -> Result<Option<Frame>, Fault> {
+/// The frame, and the room that it takes.
+fn open(
+    shared: &Shared,
+    unpacker: &mut Unpacker,
+    raw: RawFrame,
+) -> (Result<Option<Frame>, Fault>, usize) {
     let Some(kind) = raw.kind else {
         count(&shared.counters.frames_unknown, 1);
-        return Ok(None);
+        return (Ok(None), raw.wire_len);
     };
-    let mut body = raw.body;
-    if matches!(kind, FrameKind::Broadcast | FrameKind::TrustUpdate) && !body.is_unique() {
-        // An envelope may be kept for an hour; a slice would keep the whole received batch of
-        // packets with it.
-        body = Bytes::copy_from_slice(&body);
-    }
+    // An envelope may be kept for an hour; a slice would keep the whole received batch of packets
+    // with it.
+    let body = match kind {
+        FrameKind::Broadcast => unpacker.unpack(&raw.body),
+        FrameKind::TrustUpdate => Ok(Bytes::copy_from_slice(&raw.body)),
+        _ => Ok(raw.body),
+    };
     count(&shared.counters.frames_in, 1);
-    match Frame::decode(kind, body) {
+    let Ok(body) = body else {
+        return (Err(Fault::Malformed), raw.wire_len);
+    };
+    let len = raw.wire_len.max(body.len());
+    let frame = match Frame::decode(kind, body) {
         Ok(Frame::Handshake(_)) => Err(Fault::Unexpected),
         Ok(frame) => Ok(Some(frame)),
         Err(_) => Err(Fault::Malformed),
-    }
+    };
+    (frame, len)
 }
 
 async fn post_frames(

@@ -177,13 +177,13 @@ pub const KEYS: &[Key] = &[
     key(
         "gossip.cache_mib",
         Kind::Int(1, 4_096),
-        "16",
+        "3",
         "MiB of messages kept at most",
     ),
     key(
         "gossip.cache_messages",
         Kind::Int(100, 10_000_000),
-        "65536",
+        "16384",
         "Messages kept at most",
     ),
     key(
