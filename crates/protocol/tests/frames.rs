@@ -41,7 +41,18 @@ fn legal(target: &str) -> Vec<Vec<u8>> {
                 .map(|(_, frame)| frame.encode())
                 .collect::<Vec<_>>()
                 .concat();
-            vec![[&[5], &all[..]].concat()]
+            let mut packer = repute_protocol::Packer::new();
+            let mut packed = vec![9];
+            for envelope in samples::burst(&author, 6) {
+                let broadcast = Broadcast {
+                    hops: 1,
+                    ttl: 8,
+                    requested: false,
+                    envelope: envelope.into_inner(),
+                };
+                packer.pack(&Frame::Broadcast(broadcast).encode(), &mut packed);
+            }
+            vec![[&[5], &all[..]].concat(), packed]
         }
         "envelope" => {
             let seal = |(_, payload)| samples::seal(&author, &payload).wire().to_vec();

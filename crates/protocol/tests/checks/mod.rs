@@ -18,8 +18,8 @@
 use bytes::Bytes;
 use repute_identity::Ticket;
 use repute_protocol::{
-    Envelope, EnvelopeKind, Frame, FrameDecoder, FrameError, FrameHeader, FrameKind, Payload,
-    RawFrame, limits, verify_all,
+    Envelope, EnvelopeKind, Frame, FrameDecoder, FrameError, FrameHeader, FrameKind, Packer,
+    Payload, RawFrame, Unpacker, limits, verify_all,
 };
 
 /// One fuzz target: its name, which is also its corpus folder, and what it checks.
@@ -83,11 +83,31 @@ pub fn stream(bytes: &[u8]) {
     let sizes = (0usize..).map(|nth| 1 + (usize::from(cut).wrapping_add(nth.wrapping_mul(7)) % 32));
     let cut_up = frames_of(stream, sizes);
     assert_eq!(whole, cut_up, "the cut must not matter");
+    let (mut unpacker, mut packer, mut again) = (Unpacker::new(), Packer::new(), Unpacker::new());
     for raw in whole.into_iter().flatten() {
         assert!(raw.wire_len <= stream.len());
-        if let Some(kind) = raw.kind {
-            frame(kind, &raw.body);
+        match raw.kind {
+            Some(FrameKind::Broadcast) => {
+                if let Ok(body) = unpacker.unpack(&raw.body) {
+                    frame(FrameKind::Broadcast, &body);
+                    packed(&body, &mut packer, &mut again);
+                }
+            }
+            Some(kind) => frame(kind, &raw.body),
+            None => {}
         }
+    }
+}
+
+/// A broadcast that is one leaves a packer and comes out of an unpacker as it was.
+fn packed(body: &Bytes, packer: &mut Packer, unpacker: &mut Unpacker) {
+    if let Ok(frame) = Frame::decode(FrameKind::Broadcast, body.clone()) {
+        let wire = frame.encode();
+        let mut out = Vec::new();
+        packer.pack(&wire, &mut out);
+        assert!(out.len() <= wire.len() + 3);
+        let read = unpacker.unpack(&out[FrameHeader::LEN..]);
+        assert_eq!(read.as_deref(), Ok(&wire[FrameHeader::LEN..]));
     }
 }
 
