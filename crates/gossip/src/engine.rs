@@ -333,6 +333,9 @@ impl Gossip {
 
     fn on_tick(&mut self) {
         let now = self.now.mono;
+        if let Some(due) = self.next_deadline() {
+            self.patience.woke_late(now.since(due));
+        }
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
             self.flush_announcements();

@@ -110,6 +110,12 @@ impl Lead {
         self.feeder == Some(*peer)
     }
 
+    /// The path over `peer` is shorter: of two that push, it stays.
+    pub(crate) const fn prefer(&mut self, peer: NodeId) {
+        self.feeder = Some(peer);
+        self.stale = 0;
+    }
+
     /// `peer` pushes to us no more.
     pub(crate) fn lose(&mut self, peer: &NodeId) {
         if self.is_feeder(peer) {

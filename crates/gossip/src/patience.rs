@@ -3,7 +3,7 @@ use core::time::Duration;
 use repute_base::Mono;
 
 /// The wait for the tree stays between these.
-const TREE_MS: core::ops::RangeInclusive<u64> = 20..=2_000;
+const TREE_MS: core::ops::RangeInclusive<u64> = 20..=5_000;
 /// The wait for an answer stays between these.
 const REPLY_MS: core::ops::RangeInclusive<u64> = 50..=3_000;
 /// A window of what was seen lasts so long at least,
@@ -14,7 +14,9 @@ const WINDOW_MESSAGES: u32 = 256;
 const FIRST_MESSAGES: u32 = 32;
 /// What each message that is missing at the same time adds: one is lost, many are only late.
 const CROWD_MS: u64 = 4;
-const CROWD_MS_MAX: u64 = 300;
+const CROWD_MS_MAX: u64 = 1_000;
+/// Nodes on a message's way that may be as short of time as this one.
+const STARVED_NODES: u32 = 4;
 
 /// How long to wait for the tree, and for an answer: learnt from what arrivals took.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,12 @@ impl Patience {
         }
         self.messages = self.messages.saturating_add(1);
         self.late_ms[0] = self.late_ms[0].max(millis(late));
+    }
+
+    /// A timer of ours fired so late: this node gets too little time, and others may as well.
+    pub(crate) fn woke_late(&mut self, late: Duration) {
+        let late = millis(late.saturating_mul(STARVED_NODES));
+        self.late_ms[0] = self.late_ms[0].max(late);
     }
 
     /// A neighbour sent what it was asked for so long after it was asked.
@@ -115,13 +123,26 @@ mod tests {
     }
 
     #[test]
+    fn a_node_short_of_time_is_patient_for_a_while() {
+        let mut patience = Patience::default();
+        patience.woke_late(Duration::from_millis(100));
+        assert_eq!(patience.with_tree(1), Duration::from_millis(500));
+        patience.woke_late(Duration::MAX);
+        assert_eq!(patience.with_tree(1), Duration::from_secs(5));
+        for n in 0..600 {
+            patience.tree_took(Mono::from_millis(n * 100), Duration::ZERO);
+        }
+        assert_eq!(patience.with_tree(1), Duration::from_millis(20));
+    }
+
+    #[test]
     fn every_wait_is_bounded_whatever_arrivals_take() {
         let mut patience = Patience::default();
         for n in 0..1_000 {
             patience.tree_took(Mono::from_millis(n), Duration::MAX);
             patience.answer_took(Duration::MAX);
         }
-        assert_eq!(patience.with_tree(usize::MAX), Duration::from_secs(2));
+        assert_eq!(patience.with_tree(usize::MAX), Duration::from_secs(5));
         assert_eq!(patience.with_reply(), Duration::from_secs(3));
         for n in 1_000..6_000 {
             patience.tree_took(Mono::from_millis(n * 10), Duration::ZERO);

@@ -135,6 +135,7 @@ impl Gossip {
         {
             // The path over this neighbour is much shorter: let it push. The old path brings
             // duplicates from now on, and is pruned for it.
+            self.lead.prefer(peer);
             self.graft(peer, Vec::new());
         }
         self.pump_fetch(peer);
@@ -318,7 +319,7 @@ impl Gossip {
     /// `server` brought on request what the tree should have brought by now.
     pub(crate) fn doubt_tree(&mut self, id: MessageId, server: NodeId, announced: Mono) {
         if self.doubts.len() < DOUBTS_MAX {
-            let due = self.now.mono + self.wait_for_tree() * 2 + DOUBT_EXTRA;
+            let due = self.now.mono + self.wait_for_tree() * 4 + DOUBT_EXTRA;
             self.doubts.push_back(Doubt {
                 id,
                 server,

@@ -60,6 +60,53 @@ fn totals(world: &World<Node>) -> (u64, u64) {
         })
 }
 
+/// What a delivery costs in a network of `nodes`, and what a node holds: packets and bytes for each
+/// delivery, and the largest record of peers that a node keeps.
+fn growth(nodes: usize) -> (f64, f64, usize) {
+    let all = |world: &mut World<Node>, n: usize| (n * 7_919) % world.len();
+    let mut world = grown(1, Faults::none(), nodes, &Config::default(), 10);
+    measure(&mut world, 20, 100, all);
+    let (packets, bytes) = (
+        world.stats().packets_delivered,
+        world.stats().bytes_delivered,
+    );
+    let received = totals(&world).0;
+    measure(&mut world, 30, 100, all);
+    let deliveries = (totals(&world).0 - received) as f64;
+    let packets = (world.stats().packets_delivered - packets) as f64;
+    let bytes = (world.stats().bytes_delivered - bytes) as f64;
+    let held = world
+        .hosts()
+        .map(|(_, node)| node.engine.stats())
+        .map(|stats| stats.active + stats.passive);
+    let held = held.max().unwrap_or_default();
+    (packets / deliveries, bytes / deliveries, held)
+}
+
+#[test]
+fn a_delivery_costs_no_more_than_its_share_of_the_logarithm_in_a_larger_network() {
+    let ((packets, bytes, _), (more_packets, more_bytes, held)) = (growth(16), growth(128));
+    let logarithms = 7.0 / 4.0;
+    assert!(
+        more_packets <= packets * logarithms,
+        "{packets} {more_packets}"
+    );
+    assert!(more_bytes <= bytes * logarithms, "{bytes} {more_bytes}");
+    assert!(held <= 35, "{held} peers");
+}
+
+#[test]
+#[ignore = "prints figures; release build"]
+fn figures_of_growth() {
+    let max: usize = std::env::var("NODES").map_or(4_096, |n| n.parse().unwrap());
+    for nodes in [16, 64, 256, 1_024, 4_096] {
+        if nodes <= max {
+            let (packets, bytes, held) = growth(nodes);
+            eprintln!("{nodes:5} nodes: {packets:.2} packets, {bytes:.0} bytes, {held} peers held");
+        }
+    }
+}
+
 fn loopback() -> Faults {
     let mut faults = Faults::none();
     (faults.delay_ms_min, faults.delay_ms_max) = (1, 1);

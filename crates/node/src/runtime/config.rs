@@ -228,6 +228,12 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.burst_max = count("gossip.burst_max");
     core.limits.gossip.retained_bytes_max = count("gossip.cache_mib") << 20;
     core.limits.gossip.retained_count_max = count("gossip.cache_messages");
+    // What is kept is found by its id.
+    core.limits.gossip.ids_max = core
+        .limits
+        .gossip
+        .ids_max
+        .max(count("gossip.cache_messages"));
 
     core.trust.initial = fraction("trust.initial");
     core.trust.trust_min = fraction("trust.min");
