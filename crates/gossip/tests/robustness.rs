@@ -162,6 +162,7 @@ proptest! {
                 .unwrap();
         let now = Timestamp::from_millis(1, 1_800_000_000_000);
         engine.handle(now, Input::PeerUp { peer: peer(1), addresses: Vec::new() });
+        while engine.poll_output().is_some() {}
         for prefix in [&[][..], &[0; 8], &[0, 0, 0, 0, 0, 0, 0, 0, 0x61]] {
             let body = BoundedBytes::new([prefix, &bytes].concat()).unwrap();
             let frame = GossipFrame::Reconcile { session: 1, initiator: true, body };
