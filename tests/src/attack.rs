@@ -263,6 +263,8 @@ struct Later {
 pub(crate) struct Hostile {
     adversary: Box<dyn Adversary>,
     gang: Gang,
+    /// Whom it has links with.
+    peers: Vec<NodeId>,
     next: Mono,
     later: Vec<Later>,
     /// What it did, and how often.
@@ -277,7 +279,6 @@ pub(crate) struct Lent<'a> {
     pub(crate) network: NetworkId,
     pub(crate) topic: &'a Topic,
     pub(crate) rng: &'a mut Rng,
-    pub(crate) peers: &'a [NodeId],
     pub(crate) out: &'a mut Outbox<Bytes>,
 }
 
@@ -286,10 +287,19 @@ impl Hostile {
         Self {
             adversary,
             gang,
+            peers: Vec::new(),
             next: Mono::ZERO,
             later: Vec::new(),
             deeds: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn met(&mut self, peer: NodeId) {
+        self.peers.push(peer);
+    }
+
+    pub(crate) fn lost(&mut self, peer: &NodeId) {
+        self.peers.retain(|known| known != peer);
     }
 
     /// Lets the adversary do something with the shell.
@@ -305,7 +315,6 @@ impl Hostile {
             network,
             topic,
             rng,
-            peers,
             out,
         } = lent;
         let mut shell = Shell {
@@ -315,7 +324,7 @@ impl Hostile {
             network,
             topic,
             rng,
-            peers,
+            peers: &self.peers,
             gang: &self.gang,
             deeds: &mut self.deeds,
             later: &mut self.later,

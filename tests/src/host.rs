@@ -434,6 +434,9 @@ impl CoreHost {
                     return out.close(from);
                 }
                 link.up = true;
+                if let Some(hostile) = &mut self.hostile {
+                    hostile.met(from);
+                }
                 let early = core::mem::take(&mut link.early);
                 let input = Input::LinkUp {
                     peer: from,
@@ -516,6 +519,9 @@ impl CoreHost {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
+        if let Some(hostile) = &mut self.hostile {
+            hostile.lost(&peer);
+        }
         if self.plan.planted.strikes(Canary::HidesLostLinks, 10) {
             return;
         }
@@ -565,8 +571,6 @@ impl CoreHost {
         act: impl FnOnce(&mut dyn Adversary, &mut Shell<'_>) -> R,
     ) -> Option<R> {
         let hostile = self.hostile.as_mut()?;
-        let up = self.links.iter().filter(|(_, link)| link.up);
-        let peers: Vec<NodeId> = up.map(|(peer, _)| *peer).collect();
         let lent = Lent {
             now,
             at: self.last,
@@ -574,7 +578,6 @@ impl CoreHost {
             network: self.plan.config.network,
             topic: &self.plan.topic,
             rng: &mut self.rng,
-            peers: &peers,
             out,
         };
         Some(hostile.with(lent, act))
@@ -714,6 +717,10 @@ impl Host for CoreHost {
     }
 
     fn broken_invariant(&self) -> Option<String> {
+        // What an adversary does to its own core is its own affair.
+        if self.hostile.is_some() {
+            return None;
+        }
         self.broken_rule()
     }
 

@@ -117,6 +117,17 @@ impl Network {
         })
     }
 
+    /// One more honest node, that was told of these.
+    pub fn add_knowing(&mut self, known: &[usize]) -> usize {
+        let tickets = self.tickets(known);
+        self.add_with(Newcomer {
+            config: self.plan.config.clone(),
+            tickets,
+            address: None,
+            adversary: None,
+        })
+    }
+
     /// One more node, a hostile one, that joins as the others do.
     pub fn add_hostile(&mut self, adversary: Box<dyn Adversary>) -> usize {
         self.add_with(Newcomer {
@@ -136,9 +147,7 @@ impl Network {
         victims: &[usize],
         address: Option<Address>,
     ) -> usize {
-        let world = &self.world;
-        let ticket = |index: &usize| Some((world.id(*index)?, world.address(*index)?));
-        let tickets = victims.iter().filter_map(ticket).collect();
+        let tickets = self.tickets(victims);
         self.add_with(Newcomer {
             config,
             tickets,
@@ -190,6 +199,11 @@ impl Network {
             self.hostile.push(index);
         }
         index
+    }
+
+    fn tickets(&self, known: &[usize]) -> Vec<(NodeId, Address)> {
+        let ticket = |index: &usize| Some((self.world.id(*index)?, self.world.address(*index)?));
+        known.iter().filter_map(ticket).collect()
     }
 
     fn ticket(&self) -> Option<(NodeId, Address)> {

@@ -8,6 +8,7 @@ mod eclipse;
 mod growth;
 mod liars;
 mod loss;
+mod malicious;
 mod order;
 mod overlay;
 mod partition;
@@ -15,6 +16,7 @@ mod partition_shapes;
 mod replay;
 mod stack;
 mod swarm;
+mod sybil;
 
 use crate::Outcome;
 
@@ -26,6 +28,7 @@ pub use eclipse::ECLIPSE;
 pub use growth::GROWTH;
 pub use liars::LIARS;
 pub use loss::LOSS;
+pub use malicious::{MALICIOUS, MALICIOUS_SWEEP};
 pub use order::ORDER;
 pub use overlay::OVERLAY;
 pub use partition::PARTITION;
@@ -33,6 +36,7 @@ pub use partition_shapes::PARTITION_SHAPES;
 pub use replay::REPLAY;
 pub use stack::*;
 pub use swarm::{SWARM, run_with as run_swarm};
+pub use sybil::{GOSSIP_ATTACKS, run_attack};
 
 /// One thing that is done to a network, and at which sizes.
 ///
@@ -142,6 +146,9 @@ pub const ALL: &[Scenario] = &[
     CLOCK,
     DETECTION,
     LIARS,
+    GOSSIP_ATTACKS,
+    MALICIOUS,
+    MALICIOUS_SWEEP,
     ECLIPSE,
     GROWTH,
     OVERLAY,

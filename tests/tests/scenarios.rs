@@ -95,6 +95,23 @@ fn a_crashed_node_is_suspected_and_closed_as_silent() {
     );
 }
 
+/// The attack of the ten that plain gossipsub stands worst.
+#[test]
+fn sybils_around_all_publishers_keep_nothing_from_anybody() {
+    let outcome = scenario::run_attack("eclipse publishers", 1, 20);
+    assert_eq!(outcome.failures(), Vec::<String>::new());
+}
+
+#[test]
+fn a_hostile_third_keeps_nothing_from_anybody_and_nobody_honest_is_accused() {
+    holds(
+        "a_hostile_third_keeps_nothing_from_anybody_and_nobody_honest_is_accused",
+        &scenario::MALICIOUS,
+        24,
+        1,
+    );
+}
+
 /// R27.
 #[test]
 fn the_same_seed_leaves_the_same_trace_and_another_one_another() {

@@ -10,7 +10,7 @@ use repute_protocol::{
     limits::{LIVE_AGE_MAX, MESSAGE_DATA_MAX},
 };
 
-use crate::{Event, Gossip, Output, archive::Known, topics::Delivery};
+use crate::{Event, Gossip, Output, archive::Known, reconcile::MISSED_AGE, topics::Delivery};
 
 /// Between two prunes on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
@@ -157,6 +157,9 @@ impl Gossip {
             self.correct(first);
         }
         self.emit(Output::Useful { peer: first });
+        if arrival.requested && self.now.wall.since(envelope.sent()) >= MISSED_AGE {
+            self.was_deprived(first);
+        }
         let mut informed: Vec<NodeId> = senders.iter().map(|(peer, _)| *peer).collect();
         informed.extend(found.holders);
         if found.late_since.is_some() && !self.is_torn() {
@@ -235,7 +238,25 @@ impl Gossip {
         let under_way = self.under_way();
         self.lead.heard(&self.me, id, None, self.now, under_way);
         self.spread(&envelope, arrival, &[], &[]);
+        if self.config.eager_min > 1 {
+            self.flood(&envelope, arrival);
+        }
         self.emit(Output::Event(Event::Published { token, id }));
+    }
+
+    /// Sends an own message to the other links as well: whoever surrounds us with hostile
+    /// neighbours does not keep us silent. As an answer, since it says nothing about the tree.
+    fn flood(&mut self, envelope: &Envelope, arrival: Arrival) {
+        let frame = pushed(envelope, arrival, true);
+        let others: Vec<NodeId> = self
+            .links
+            .iter()
+            .filter(|(id, link)| !link.distrusted && self.active.binary_search(id).is_err())
+            .map(|(id, _)| *id)
+            .collect();
+        for peer in others {
+            self.send_bytes(peer, &frame);
+        }
     }
 
     pub(crate) fn on_prune(&mut self, peer: NodeId) {
@@ -352,11 +373,13 @@ impl Gossip {
     /// From now on announcements will do on this link.
     fn prune(&mut self, peer: NodeId) {
         let others = self.active.iter().filter(|id| **id != peer);
-        let fed = others
+        let eager = others
             .filter_map(|id| self.links.get(id))
-            .any(|link| link.eager);
+            .filter(|link| link.eager)
+            .count();
+        let fed = eager >= usize::from(self.config.eager_min);
         let eager = self.links.get(&peer).is_some_and(|link| link.eager);
-        // The last eager link stays, or the node would hang on announcements alone.
+        // The last eager links stay, or the node would hang on announcements alone.
         if !fed || (!eager && !self.may_prune(peer)) {
             return;
         }

@@ -31,6 +31,11 @@ pub struct Config {
     pub shuffle_active: u8,
     /// Members of the passive view in a shuffle. HyParView's 4; with `shuffle_active` at most 16.
     pub shuffle_passive: u8,
+    /// Neighbours that stay eager whatever copies they bring: 1 for a tree, up to 33 for a mesh in
+    /// which every neighbour pushes every message; above 1 own messages go to all other links too.
+    /// A mesh costs a copy from each neighbour and
+    /// leaves nobody to wait for: for networks in which many are hostile. 1 to 33.
+    pub eager_min: u8,
     /// How much shorter, in links, another path must be before the tree is changed for it. 1 to
     /// 32; Plumtree's 7 for many senders.
     pub optimize_hops: u8,
@@ -55,6 +60,7 @@ impl Default for Config {
             passive_walk: 3,
             shuffle_active: 3,
             shuffle_passive: 4,
+            eager_min: 1,
             optimize_hops: 7,
             retention: RETENTION,
             persist_interval: Duration::from_secs(1),
@@ -102,6 +108,12 @@ impl Config {
                 u64::from(self.active_walk),
             ),
             ("number of peers in a shuffle", shuffle, 0, 16),
+            (
+                "number of eager neighbours",
+                u64::from(self.eager_min),
+                1,
+                33,
+            ),
             ("optimize threshold", u64::from(self.optimize_hops), 1, 32),
             (
                 "retention in ms",

@@ -25,6 +25,8 @@ use crate::{
 
 /// Between two rounds of clean-up, scoring and filling of the active view.
 const MAINTENANCE_MS: u64 = 1_000;
+/// After so many seconds in a row with traffic, one without is strange.
+const BUSY_SECONDS: u32 = 5;
 /// Shuffles that bring nobody new come this many times less often at most.
 const SHUFFLE_PAUSE_MAX: u32 = 8;
 /// A link that exceeds its budget is blamed once in this time.
@@ -58,7 +60,11 @@ pub struct Gossip {
     pub(crate) topics: Topics,
     pub(crate) signing: BTreeSet<u64>,
     pub(crate) stats: Stats,
+    /// Until then, messages that all neighbours kept from us count as a sign of ill will.
+    pub(crate) deprived_until: Mono,
     traffic: bool,
+    /// Seconds in a row that had traffic.
+    busy: u32,
     said_ready: bool,
     flush_at: Option<Mono>,
     persist_at: Option<Mono>,
@@ -108,7 +114,9 @@ impl Gossip {
             reconciler: Reconciler::default(),
             signing: BTreeSet::new(),
             stats: Stats::default(),
+            deprived_until: Mono::ZERO,
             traffic: false,
+            busy: 0,
             said_ready: true,
             flush_at: None,
             persist_at: None,
@@ -368,10 +376,18 @@ impl Gossip {
             self.authors.forget_id(&author, seq);
         }
         let traffic = core::mem::take(&mut self.traffic);
+        if traffic {
+            self.busy = self.busy.saturating_add(1);
+        } else if core::mem::take(&mut self.busy) >= BUSY_SECONDS {
+            // The talk has stopped, or we are cut off from it.
+            self.look_around();
+        }
         for link in self.links.values_mut() {
             link.score.second(traffic);
         }
         self.drop_hopeless();
+        self.replace_silent();
+        self.seek_dialled();
         self.fill_active();
         if now >= self.shuffle_at {
             let news = core::mem::take(&mut self.passive.news);
@@ -465,6 +481,7 @@ impl Machine for Gossip {
                 self.maintain_soon();
                 self.on_peer_up(peer, addresses);
             }
+            Input::Dialled { peer } => self.on_dialled(peer),
             Input::PeerDown { peer } => {
                 self.maintain_soon();
                 self.on_peer_down(peer);

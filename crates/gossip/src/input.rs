@@ -15,6 +15,12 @@ pub enum Input {
         /// Where it listens, as far as known; passed on to others as hints.
         addresses: Vec<Address>,
     },
+    /// This node dialled the link to a peer itself. Who dials us is not for us to choose, whom we
+    /// dial is: so a few such neighbours are never displaced by others.
+    Dialled {
+        /// Who is at the other end.
+        peer: NodeId,
+    },
     /// The link to a peer has ended.
     PeerDown {
         /// Who was at the other end.

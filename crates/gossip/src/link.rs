@@ -29,6 +29,8 @@ pub(crate) struct Link {
     /// Pushed to, rather than announced to; matters while in the active view.
     pub(crate) eager: bool,
     pub(crate) distrusted: bool,
+    /// We dialled it.
+    pub(crate) dialled: bool,
     pub(crate) score: Score,
     /// Bytes handed to the shell and not yet written.
     pub(crate) outstanding: usize,
@@ -51,6 +53,8 @@ pub(crate) struct Link {
     /// When we asked it to become a neighbour, until it answers.
     pub(crate) asked: Option<Mono>,
     pub(crate) refused_until: Mono,
+    /// It had to leave the active view: until then it takes nobody's place there.
+    pub(crate) dismissed_until: Mono,
     /// When we last corrected the peer's view of the link.
     pub(crate) corrected: Option<Mono>,
     pub(crate) pruned: Option<Mono>,
@@ -66,6 +70,7 @@ impl Link {
             addresses,
             eager: true,
             distrusted: false,
+            dialled: false,
             score: Score::default(),
             outstanding: 0,
             queue: VecDeque::new(),
@@ -82,6 +87,7 @@ impl Link {
             blamed_until: Mono::ZERO,
             asked: None,
             refused_until: Mono::ZERO,
+            dismissed_until: Mono::ZERO,
             corrected: None,
             pruned: None,
             ahead: 0,

@@ -17,6 +17,8 @@ const CORRECTION_PAUSE: Duration = Duration::from_secs(2);
 const WANT_PAUSE: Duration = Duration::from_secs(30);
 /// Links asked for in one round: replacements come one after the other, not in a herd.
 const WANTS_PER_ROUND: usize = 2;
+/// One neighbour in so many is of our own choosing, and is not displaced.
+const DIALLED_SHARE: usize = 4;
 /// Links that get a reconciliation soon after they begin; those beyond wait for their turn.
 const EARLY_SYNC_MS: core::ops::Range<u64> = 100..1_500;
 
@@ -116,6 +118,46 @@ impl Gossip {
         }
     }
 
+    pub(crate) fn on_dialled(&mut self, peer: NodeId) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.dialled = true;
+        }
+    }
+
+    /// Neighbours of our own choosing that nobody displaces.
+    fn kept_dialled(&self) -> usize {
+        (self.config.active_size() / DIALLED_SHARE).max(1)
+    }
+
+    fn is_dialled(&self, peer: &NodeId) -> bool {
+        self.links.get(peer).is_some_and(|link| link.dialled)
+    }
+
+    fn lacks_dialled(&self) -> bool {
+        let dialled = self.active.iter().filter(|id| self.is_dialled(id));
+        dialled.count() < self.kept_dialled()
+    }
+
+    /// Asks one more peer of our own choosing, while there are too few among the neighbours.
+    pub(crate) fn seek_dialled(&mut self) {
+        if self.active.len() < self.config.active_size() || !self.lacks_dialled() {
+            return;
+        }
+        let now = self.now.mono;
+        let open = |(id, link): &(&NodeId, &Link)| {
+            let idle = link.asked.is_none_or(|at| now.since(at) >= ASK_TIMEOUT);
+            let silent = link.score.is_silent() || link.distrusted;
+            link.dialled && idle && !silent && link.refused_until <= now && !self.is_active(id)
+        };
+        let others: Vec<NodeId> = self.links.iter().filter(open).map(|(id, _)| *id).collect();
+        if let Some(peer) = self.rng.choose(&others).copied() {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.asked = Some(now);
+            }
+            self.send_control(peer, GossipFrame::Neighbor { urgent: true });
+        }
+    }
+
     pub(crate) fn on_peer_down(&mut self, peer: NodeId) {
         self.deactivate(peer);
         let Some(link) = self.links.remove(&peer) else {
@@ -208,7 +250,8 @@ impl Gossip {
         };
         link.asked = None;
         if accepted {
-            if !self.admit(peer, false) {
+            let force = self.is_dialled(&peer) && self.lacks_dialled();
+            if !self.admit(peer, force) {
                 self.send_control(peer, GossipFrame::Leave);
             }
         } else {
@@ -297,18 +340,19 @@ impl Gossip {
             .active_size()
             .saturating_sub(self.active.len() + asked.count());
         let desperate = self.active.is_empty();
-        let mut linked: Vec<(i64, u64, NodeId)> = Vec::new();
+        let mut linked: Vec<(i64, bool, u64, NodeId)> = Vec::new();
         if room > 0 {
             for (id, link) in &self.links {
                 let open = desperate || link.refused_until <= now;
                 let idle = link.asked.is_none_or(|at| now.since(at) >= ASK_TIMEOUT);
                 if open && idle && !link.distrusted && self.active.binary_search(id).is_err() {
-                    linked.push((-link.score.total(), self.rng.next_u64(), *id));
+                    let inbound = !link.dialled;
+                    linked.push((-link.score.total(), inbound, self.rng.next_u64(), *id));
                 }
             }
         }
         linked.sort_unstable();
-        for (_, _, id) in linked.into_iter().take(room) {
+        for (.., id) in linked.into_iter().take(room) {
             self.ask(id);
             room -= 1;
         }
@@ -346,6 +390,45 @@ impl Gossip {
         }
     }
 
+    /// While messages are missed, neighbours that bring nothing make room for other links.
+    pub(crate) fn replace_silent(&mut self) {
+        let now = self.now.mono;
+        if now >= self.deprived_until || self.links.len() <= self.active.len() {
+            return;
+        }
+        let silent = |id: &&NodeId| {
+            let link = self.links.get(*id);
+            link.is_some_and(|link| link.score.is_silent())
+        };
+        let silent: Vec<NodeId> = self.active.iter().filter(silent).copied().collect();
+        for peer in silent {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.refused_until = now + REFUSED_PAUSE;
+            }
+            self.leave(peer);
+        }
+    }
+
+    /// A linked peer gave what the neighbours should have brought long ago: it becomes one, in
+    /// the place of the worst if need be.
+    pub(crate) fn prefer(&mut self, peer: NodeId) {
+        let full = self.active.len() >= self.config.active_size();
+        let proven = |id: &NodeId| {
+            let link = self.links.get(id);
+            link.is_some_and(|link| link.score.total() > 0)
+        };
+        // Those who bring something are not driven out by one late message.
+        if self.is_active(&peer) || (full && self.active.iter().all(proven)) {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.dismissed_until = Mono::ZERO;
+        }
+        if self.admit(peer, true) {
+            self.send_control(peer, GossipFrame::Neighbor { urgent: true });
+        }
+    }
+
     /// A peer that is no neighbour acts as one: become neighbours if there is room, else tell it.
     pub(crate) fn correct(&mut self, peer: NodeId) {
         let now = self.now.mono;
@@ -379,12 +462,18 @@ impl Gossip {
             return true;
         };
         if self.active.len() >= self.config.active_size() {
+            let dismissed = self.now.mono < link.dismissed_until;
+            let score = link.score.total();
             if !force {
                 return false;
             }
-            let Some(worst) = self.worst_active() else {
+            let Some((least, worst)) = self.worst_active() else {
                 return false;
             };
+            // Whoever had to go would come back at once otherwise, and others for it, for ever.
+            if dismissed && score <= least {
+                return false;
+            }
             self.leave(worst);
             place = self
                 .active
@@ -401,20 +490,30 @@ impl Gossip {
         true
     }
 
-    fn worst_active(&mut self) -> Option<NodeId> {
+    /// The neighbour that goes first, and its score.
+    fn worst_active(&mut self) -> Option<(i64, NodeId)> {
+        let dialled = self.active.iter().filter(|id| self.is_dialled(id)).count();
+        let kept = dialled <= self.kept_dialled();
         let mut ranked: Vec<(i64, u64, NodeId)> = Vec::with_capacity(self.active.len());
         for id in &self.active {
+            if kept && self.is_dialled(id) {
+                continue;
+            }
             let score = self
                 .links
                 .get(id)
                 .map_or(i64::MIN, |link| link.score.total());
             ranked.push((score, self.rng.next_u64(), *id));
         }
-        ranked.into_iter().min().map(|(_, _, id)| id)
+        let worst = ranked.into_iter().min();
+        worst.map(|(score, _, id)| (score, id))
     }
 
     fn leave(&mut self, peer: NodeId) {
         if self.deactivate(peer) {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.dismissed_until = self.now.mono + REFUSED_PAUSE;
+            }
             self.send_control(peer, GossipFrame::Leave);
         }
     }
@@ -499,9 +598,16 @@ impl Gossip {
             .filter(|peer| !self.is_active(peer))
             .collect();
         if self.rng.chance(1, 2)
-            && let Some(peer) = self.rng.choose(&outside)
+            && let Some(one) = self.rng.choose(&outside).copied()
         {
-            return Some(*peer);
+            // Of two the better one: silent links may be many.
+            let other = self.rng.choose(&outside).copied().unwrap_or(one);
+            let score = |peer: &NodeId| self.links.get(peer).map(|link| link.score.total());
+            return Some(if score(&other) > score(&one) {
+                other
+            } else {
+                one
+            });
         }
         let linked: Vec<NodeId> = self.links.keys().copied().collect();
         self.rng.choose(&linked).copied()

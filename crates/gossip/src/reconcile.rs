@@ -20,12 +20,23 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(20);
 const ROUNDS_MAX: u32 = 256;
 /// Reconciliations that run at once.
 const SESSIONS_MAX: usize = 4;
+/// One that was not answered for so long is not counted as running: the silent hold no place.
+const ANSWER_AWAITED: Duration = Duration::from_secs(2);
+/// After something was missed, the next reconciliation follows so soon; then the pause doubles
+/// until it is the configured one.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// How long after something was missed neighbours that bring nothing are replaced.
+const DEPRIVED_FOR: Duration = Duration::from_secs(10);
+/// What is asked for so long after it was sent was missed, not only on its way.
+pub(crate) const MISSED_AGE: Duration = Duration::from_secs(2);
 
 /// Anti-entropy: the sorted set of what is retained, and when to compare it next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reconciler {
     next_number: u64,
     due: Option<Mono>,
+    /// The pause before the next, if it is shorter than the configured one.
+    pause: Option<Duration>,
     snapshot: Option<Snapshot>,
 }
 
@@ -112,18 +123,25 @@ impl Gossip {
             {
                 link.session = None;
             }
-            running += usize::from(link.session.is_some());
+            running += usize::from(link.session.is_some_and(|session| {
+                session.rounds > 0 || now.since(session.began) < ANSWER_AWAITED
+            }));
             if link.sync_due.is_some_and(|at| at <= now) {
                 due.push(*peer);
             }
         }
         let interval = self.config.anti_entropy_interval;
+        let pause = self.reconciler.pause.unwrap_or(PAUSE_MIN).min(interval);
         let next = *self
             .reconciler
             .due
-            .get_or_insert(now + self.rng.jitter(interval, 20));
+            .get_or_insert(now + self.rng.jitter(pause, 20));
         if next <= now {
-            self.reconciler.due = Some(now + self.rng.jitter(interval, 20));
+            self.reconciler.due = Some(now + self.rng.jitter(pause, 20));
+            if self.reconciler.pause.is_none_or(|pause| pause <= PAUSE_MIN) {
+                // Something is missing, or nobody has answered yet.
+                due.extend(self.best_outside());
+            }
             due.extend(self.random_link());
             self.look_outside();
         }
@@ -134,6 +152,65 @@ impl Gossip {
         let idle = |snapshot: &Snapshot| now.since(snapshot.used) >= SNAPSHOT_IDLE;
         if self.reconciler.snapshot.as_ref().is_some_and(idle) {
             self.reconciler.snapshot = None;
+        }
+    }
+
+    /// A reconciliation that we began is over. Only one that was answered and found nothing missing
+    /// makes the next one later: silence proves nothing.
+    fn end_session(&mut self, peer: NodeId, in_step: bool) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        if link.session.take().is_some() && in_step {
+            let pause = self.reconciler.pause.unwrap_or(PAUSE_MIN) * 2;
+            self.reconciler.pause = Some(pause.min(self.config.anti_entropy_interval));
+        }
+    }
+
+    /// The best links outside the active view: what all neighbours keep from us, these may have.
+    fn best_outside(&mut self) -> Vec<NodeId> {
+        let mut ranked: Vec<(i64, bool, u64, NodeId)> = Vec::with_capacity(self.links.len());
+        for (id, link) in &self.links {
+            let under_way = link.session.is_some_and(|session| session.rounds > 0);
+            if !under_way && self.active.binary_search(id).is_err() {
+                let lot = self.rng.next_u64();
+                ranked.push((-link.score.total(), !link.dialled, lot, *id));
+            }
+        }
+        ranked.sort_unstable();
+        let best = ranked.into_iter().take(SESSIONS_MAX);
+        let best: Vec<NodeId> = best.map(|(.., peer)| peer).collect();
+        for peer in &best {
+            if let Some(link) = self.links.get_mut(peer) {
+                link.session = None;
+            }
+        }
+        best
+    }
+
+    /// Compares with others than the neighbours at once.
+    pub(crate) fn look_around(&mut self) {
+        let now = self.now.mono;
+        for peer in self.best_outside() {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.sync_due = Some(now);
+            }
+        }
+        self.reconcile_soon();
+    }
+
+    /// A peer gave on request what the neighbours should have brought long ago.
+    pub(crate) fn was_deprived(&mut self, by_grace_of: NodeId) {
+        self.deprived_until = self.now.mono + DEPRIVED_FOR;
+        self.reconcile_soon();
+        self.prefer(by_grace_of);
+    }
+
+    /// More may be missing.
+    fn reconcile_soon(&mut self) {
+        if self.reconciler.pause != Some(PAUSE_MIN) {
+            self.reconciler.pause = Some(PAUSE_MIN);
+            self.reconciler.due = Some(self.now.mono + self.rng.jitter(PAUSE_MIN, 20));
         }
     }
 
@@ -197,10 +274,8 @@ impl Gossip {
         };
         match step {
             Ok(step) => {
-                if step.reply.is_none()
-                    && let Some(link) = self.links.get_mut(&peer)
-                {
-                    link.session = None;
+                if step.reply.is_none() {
+                    self.end_session(peer, step.need.is_empty());
                 }
                 self.exchange(peer, &step);
                 if let Some(reply) = step.reply {

@@ -9,6 +9,8 @@ const INVALID_WEIGHT: i64 = 100;
 const TRUST_SPAN: i64 = 200;
 /// Seconds with traffic in which a link brought nothing, after which it cannot score above zero.
 const SILENT_SECONDS: u32 = 60;
+/// The same, while messages are missed: after which another link takes its place.
+const SILENT_SECONDS_MISSED: u32 = 3;
 /// At this score a link leaves the active view.
 const LEAVE_AT: i64 = -100;
 /// In thousandths, so that decay by a sixteenth a second does not stop at small counts.
@@ -87,6 +89,12 @@ impl Score {
         } else {
             total
         }
+    }
+
+    /// Whether it brought nothing lately, while others did. Of a neighbour that we feed, no sign of
+    /// ill will: it matters only where messages are missed.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.silent >= SILENT_SECONDS_MISSED
     }
 
     /// Whether the link must leave the active view.

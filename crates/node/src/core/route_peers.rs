@@ -34,9 +34,15 @@ impl Core {
                 self.output(Output::Close { peer, disconnect });
             }
             Peers::PeerUp {
-                peer, addresses, ..
+                peer,
+                addresses,
+                inbound,
+                ..
             } => {
                 self.tell_gossip(repute_gossip::Input::PeerUp { peer, addresses });
+                if !inbound {
+                    self.tell_gossip(repute_gossip::Input::Dialled { peer });
+                }
                 self.tell_gossip_of(now, peer);
                 self.event(Event::Connected { peer });
             }
