@@ -1,5 +1,5 @@
-//! Tier B at the size of a test: whole nodes over QUIC on a network in memory. R07, R08, R11, R13,
-//! R14, R15, R16, R25, R27.
+//! Tier B at the size of a test: whole nodes over QUIC on a network in memory. R07, R08, R11, R14,
+//! R16, R25, R27.
 
 use repute_sim::for_each_seed;
 use repute_tests::scenario::{self, Scenario};
@@ -43,31 +43,11 @@ fn r11_a_slow_peer_takes_little_memory_and_nobody_elses_time() {
 }
 
 #[test]
-fn r13_streams_full_of_holes_take_no_more_than_their_windows() {
-    holds(
-        "r13_streams_full_of_holes_take_no_more_than_their_windows",
-        &scenario::STACK_GAPPED,
-        100,
-        1,
-    );
-}
-
-#[test]
 fn r14_honest_peers_get_past_a_crowd_that_only_stands_in_the_door() {
     holds(
         "r14_honest_peers_get_past_a_crowd_that_only_stands_in_the_door",
         &scenario::STACK_SLOWLORIS,
         400,
-        1,
-    );
-}
-
-#[test]
-fn r15_honest_peers_get_in_during_a_flood_of_connections() {
-    holds(
-        "r15_honest_peers_get_in_during_a_flood_of_connections",
-        &scenario::STACK_FLOOD,
-        300,
         1,
     );
 }

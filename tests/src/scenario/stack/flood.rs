@@ -1,12 +1,12 @@
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{super::Scenario, dialler::Diallers};
+use super::{super::Scenario, ALONE, dialler::Diallers};
 use crate::{
     Bar, Figure, Outcome,
     stack::{Cluster, Initials, Plan, RawClient, play, resident_bytes},
@@ -30,9 +30,6 @@ const FULL: usize = 10_000;
 const REAL: usize = 10;
 /// The attempts come in volleys.
 const VOLLEY: Duration = Duration::from_millis(10);
-
-/// Memory is that of the process: one run at a time.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn run(seed: u64, rate: usize) -> Outcome {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

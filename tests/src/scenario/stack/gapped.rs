@@ -1,12 +1,8 @@
-use std::{
-    net::SocketAddr,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::PoisonError, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-use super::super::Scenario;
+use super::{super::Scenario, ALONE};
 use crate::{
     Bar, Figure, Outcome,
     stack::{Cluster, Plan, RawClient, play, resident_bytes},
@@ -31,9 +27,6 @@ const WINDOW: u64 = 512 * 1024;
 const FRAME: [u8; 5] = [0, 0, 0x80, 0, 7];
 /// How long the attack is watched.
 const ATTACK: Duration = Duration::from_secs(20);
-
-/// Memory is that of the process: one run at a time.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn run(seed: u64, attackers: usize) -> Outcome {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
