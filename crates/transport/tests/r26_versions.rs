@@ -103,7 +103,7 @@ async fn r26_who_is_dialled_with_a_version_in_common_is_heard_and_anyone_else_to
             while !kinds.contains(&frame.kind()) {
                 let chunk = recv.read_chunk(usize::MAX, true).await.unwrap().unwrap();
                 decoder.push(chunk.bytes);
-                while let Some(raw) = decoder.next() {
+                for raw in decoder.by_ref() {
                     kinds.extend(raw.unwrap().kind);
                 }
             }
