@@ -89,8 +89,7 @@ impl Counts {
             if let Some(place) = place {
                 let digits = count.replace(',', "");
                 let number = digits.parse();
-                let number =
-                    number.with_context(|| format!("{what}: {count:?} is no number"))?;
+                let number = number.with_context(|| format!("{what}: {count:?} is no number"))?;
                 counts.set(place, number);
             }
         }
