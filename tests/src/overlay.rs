@@ -3,7 +3,7 @@
 //!
 //! A [`Member`] holds the engine, its links and nothing else: frames travel encoded, a signature
 //! is checked once for all nodes that get the message, and what was delivered is noted in one
-//! [`Ledger`] of the whole network. A [`Linker`] does the same for the peers engine.
+//! `Ledger` of the whole network. A [`Linker`] does the same for the peers engine.
 
 mod graph;
 mod ledger;
