@@ -70,6 +70,7 @@ impl Peers {
         self.half_open += 1;
         // A dial of ours that met this link half-way is answered by it.
         self.dialling.finish(&peer);
+        self.dialling.found(&peer);
         let ack = HandshakeAck {
             observed: remote,
             peers: self.hints(peer, &remote),

@@ -320,6 +320,7 @@ impl Peers {
             .collect();
         for peer in late {
             self.silent_evidence(peer);
+            self.dialling.lose(peer, self.limits.lost_max);
             self.close(peer, DisconnectReason::Unresponsive);
         }
     }

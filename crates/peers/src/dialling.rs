@@ -22,8 +22,8 @@ const MAINTAIN: Duration = Duration::from_secs(60);
 const PERSIST_ROUNDS: u64 = 10;
 /// Entries forgotten in one round.
 const FORGET_MAX: usize = 64;
-/// The longest pause before an anchor or a named peer is tried again.
-const PAUSE_NAMED_MAX: Duration = Duration::from_secs(60);
+/// The longest pause before an anchor, a named or a lost peer is tried again.
+const PAUSE_MISSED_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Dial {
@@ -36,6 +36,8 @@ struct Dial {
 pub(crate) struct Dialling {
     under_way: BTreeMap<NodeId, Dial>,
     wanted: VecDeque<NodeId>,
+    /// Peers that fell silent without a goodbye, the latest last.
+    lost: VecDeque<NodeId>,
     search_at: Mono,
     feeler_at: Mono,
     maintain_at: Mono,
@@ -67,6 +69,23 @@ impl Dialling {
             self.wanted.pop_front();
         }
         self.wanted.push_back(peer);
+    }
+
+    /// Remembers that a link broke without a goodbye; the oldest loss goes when there are too many.
+    pub(crate) fn lose(&mut self, peer: NodeId, max: usize) {
+        self.lost.retain(|lost| *lost != peer);
+        self.lost.push_back(peer);
+        if self.lost.len() > max {
+            self.lost.pop_front();
+        }
+    }
+
+    pub(crate) fn found(&mut self, peer: &NodeId) {
+        self.lost.retain(|lost| lost != peer);
+    }
+
+    pub(crate) fn is_lost(&self, peer: &NodeId) -> bool {
+        self.lost.contains(peer)
     }
 
     pub(crate) fn satisfied(&mut self, peer: &NodeId) {
@@ -170,7 +189,9 @@ impl Peers {
             let class = match entry {
                 Entry { anchor: true, .. } => CLASS_ANCHOR,
                 Entry { joined: true, .. } => CLASS_JOINED,
-                _ if self.dialling.wanted.contains(id) => CLASS_WANTED,
+                // What was lost is looked for although links are plenty: the other half of a torn
+                // network is missed by nobody who has peers enough in this one.
+                _ if self.dialling.wanted.contains(id) || self.dialling.is_lost(id) => CLASS_WANTED,
                 _ if short => CLASS_OTHER,
                 _ => continue,
             };
@@ -287,9 +308,9 @@ impl Peers {
             entry.failures.saturating_add(1)
         };
         let doublings = u32::from(entry.failures.saturating_sub(1)).min(20);
-        let named = entry.anchor || entry.joined;
-        let longest = if named {
-            PAUSE_NAMED_MAX
+        let missed = entry.anchor || entry.joined || self.dialling.is_lost(&peer);
+        let longest = if missed {
+            PAUSE_MISSED_MAX
         } else {
             self.config.backoff_max
         };

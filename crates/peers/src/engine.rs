@@ -378,6 +378,9 @@ impl Peers {
         let Some(link) = self.detach(peer) else {
             return;
         };
+        if link.admitted && matches!(cause, LinkDown::Lost) && link.farewell.is_none() {
+            self.dialling.lose(peer, self.limits.lost_max);
+        }
         let farewell = match cause {
             LinkDown::Closed(disconnect) => Some(disconnect),
             LinkDown::Lost => link.farewell.clone(),

@@ -45,6 +45,7 @@ impl Peers {
                         !self.dialling.is_under_way(peer),
                         "a linked peer is being dialled",
                     ),
+                    (!self.dialling.is_lost(peer), "a linked peer is looked for"),
                     (!self.book.is_gated(peer), "a refused peer has a link"),
                 ];
                 let broken = rules.iter().find(|(holds, _)| !holds);

@@ -29,6 +29,9 @@ pub struct Limits {
     pub relays_max: usize,
     /// Peers that gossip asked for and that wait for a slot.
     pub wanted_max: usize,
+    /// Peers looked for again after they fell silent: enough to meet the other side of a healed
+    /// partition, few enough that the dead cost little.
+    pub lost_max: usize,
     /// Peers whose connection attempts are counted.
     pub attempts_tracked_max: usize,
     /// Connection attempts of one peer that are never held against it: a hundred times what the
@@ -82,6 +85,7 @@ impl Default for Limits {
             verifying_max: 128,
             relays_max: 128,
             wanted_max: 32,
+            lost_max: 4,
             attempts_tracked_max: 1_024,
             attempts_burst: 128,
             attempts_per_second: 1,
