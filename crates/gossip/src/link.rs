@@ -2,6 +2,7 @@ use alloc::{
     collections::{BTreeSet, VecDeque},
     vec::Vec,
 };
+use core::time::Duration;
 
 use bytes::Bytes;
 use repute_base::{Address, Mono, TokenBucket};
@@ -52,6 +53,7 @@ pub(crate) struct Link {
     pub(crate) blamed_until: Mono,
     /// When we asked it to become a neighbour, until it answers.
     pub(crate) asked: Option<Mono>,
+    pub(crate) refused_at: Option<Mono>,
     pub(crate) refused_until: Mono,
     /// It had to leave the active view: until then it takes nobody's place there.
     pub(crate) dismissed_until: Mono,
@@ -86,6 +88,7 @@ impl Link {
             reconcile: TokenBucket::new(RECONCILE_RATE, RECONCILE_BURST, now),
             blamed_until: Mono::ZERO,
             asked: None,
+            refused_at: None,
             refused_until: Mono::ZERO,
             dismissed_until: Mono::ZERO,
             corrected: None,
@@ -94,6 +97,12 @@ impl Link {
             sync_due: None,
             session: None,
         }
+    }
+
+    /// It is not asked to become a neighbour for so long.
+    pub(crate) fn refuse(&mut self, now: Mono, pause: Duration) {
+        self.refused_at = Some(now);
+        self.refused_until = now + pause;
     }
 
     pub(crate) const fn is_congested(&self, limits: &Limits) -> bool {

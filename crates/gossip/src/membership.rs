@@ -11,6 +11,8 @@ use crate::{Gossip, Output, link::Link};
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer that refused is left alone, before jitter.
 const REFUSED_PAUSE: Duration = Duration::from_secs(15);
+/// The same for a node without any neighbour.
+const REFUSED_PAUSE_ALONE: Duration = Duration::from_secs(1);
 /// Between two corrections of a peer that wrongly takes us for a neighbour.
 const CORRECTION_PAUSE: Duration = Duration::from_secs(2);
 /// How long a passive peer that we asked a link to is left alone.
@@ -187,10 +189,13 @@ impl Gossip {
     }
 
     pub(crate) fn on_join(&mut self, peer: NodeId) {
-        if !self.admit(peer, true) {
-            return self.send_control(peer, GossipFrame::NeighborReply { accepted: false });
+        let known = self.is_active(&peer);
+        let accepted = self.admit(peer, true);
+        self.send_control(peer, GossipFrame::NeighborReply { accepted });
+        if known || !accepted {
+            // The walks of a neighbour that asks again are under way.
+            return;
         }
-        self.send_control(peer, GossipFrame::NeighborReply { accepted: true });
         let Some(subject) = self.hint_of(&peer) else {
             return;
         };
@@ -248,14 +253,17 @@ impl Gossip {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
-        link.asked = None;
+        if link.asked.take().is_none() {
+            // A copy of an answer: acting on it would answer copies with copies.
+            return;
+        }
         if accepted {
             let force = self.is_dialled(&peer) && self.lacks_dialled();
             if !self.admit(peer, force) {
                 self.send_control(peer, GossipFrame::Leave);
             }
         } else {
-            link.refused_until = self.now.mono + pause;
+            link.refuse(self.now.mono, pause);
             self.deactivate(peer);
             self.fill_active();
         }
@@ -263,7 +271,7 @@ impl Gossip {
 
     pub(crate) fn on_leave(&mut self, peer: NodeId) {
         if let Some(link) = self.links.get_mut(&peer) {
-            link.refused_until = self.now.mono + self.rng.jitter(REFUSED_PAUSE, 50);
+            link.refuse(self.now.mono, self.rng.jitter(REFUSED_PAUSE, 50));
         }
         if self.deactivate(peer) {
             self.fill_active();
@@ -343,9 +351,14 @@ impl Gossip {
         let mut linked: Vec<(i64, bool, u64, NodeId)> = Vec::new();
         if room > 0 {
             for (id, link) in &self.links {
-                let open = desperate || link.refused_until <= now;
+                let refused = if desperate {
+                    link.refused_at
+                        .is_some_and(|at| now.since(at) < REFUSED_PAUSE_ALONE)
+                } else {
+                    link.refused_until > now
+                };
                 let idle = link.asked.is_none_or(|at| now.since(at) >= ASK_TIMEOUT);
-                if open && idle && !link.distrusted && self.active.binary_search(id).is_err() {
+                if !refused && idle && !link.distrusted && self.active.binary_search(id).is_err() {
                     let inbound = !link.dialled;
                     linked.push((-link.score.total(), inbound, self.rng.next_u64(), *id));
                 }
@@ -384,7 +397,7 @@ impl Gossip {
             .collect();
         for peer in hopeless {
             if let Some(link) = self.links.get_mut(&peer) {
-                link.refused_until = self.now.mono + REFUSED_PAUSE;
+                link.refuse(self.now.mono, REFUSED_PAUSE);
             }
             self.leave(peer);
         }
@@ -403,7 +416,7 @@ impl Gossip {
         let silent: Vec<NodeId> = self.active.iter().filter(silent).copied().collect();
         for peer in silent {
             if let Some(link) = self.links.get_mut(&peer) {
-                link.refused_until = now + REFUSED_PAUSE;
+                link.refuse(now, REFUSED_PAUSE);
             }
             self.leave(peer);
         }
@@ -425,6 +438,9 @@ impl Gossip {
             link.dismissed_until = Mono::ZERO;
         }
         if self.admit(peer, true) {
+            if let Some(link) = self.links.get_mut(&peer) {
+                link.asked = Some(self.now.mono);
+            }
             self.send_control(peer, GossipFrame::Neighbor { urgent: true });
         }
     }
@@ -482,7 +498,6 @@ impl Gossip {
         }
         if let Some(link) = self.links.get_mut(&peer) {
             link.eager = true;
-            link.asked = None;
         }
         self.active.insert(place, peer);
         self.active_changed = true;
@@ -538,8 +553,11 @@ impl Gossip {
         let alone = self.active.is_empty();
         // A node that nobody has room for would end on an island with others like it.
         let urgent = 2 * self.active.len() < self.config.active_size();
-        if let Some(link) = self.links.get_mut(&peer) {
-            link.asked = Some(self.now.mono);
+        let now = self.now.mono;
+        if let Some(link) = self.links.get_mut(&peer)
+            && link.asked.is_none_or(|at| now.since(at) >= ASK_TIMEOUT)
+        {
+            link.asked = Some(now);
             let frame = if alone {
                 GossipFrame::Join
             } else {

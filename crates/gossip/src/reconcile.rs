@@ -25,6 +25,8 @@ const ANSWER_AWAITED: Duration = Duration::from_secs(2);
 /// After something was missed, the next reconciliation follows so soon; then the pause doubles
 /// until it is the configured one.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// How long silence keeps the pause short: longer than it takes to find links that answer.
+const HURRY_FOR: Duration = Duration::from_secs(60);
 /// How long after something was missed neighbours that bring nothing are replaced.
 const DEPRIVED_FOR: Duration = Duration::from_secs(10);
 /// What is asked for so long after it was sent was missed, not only on its way.
@@ -37,6 +39,8 @@ pub(crate) struct Reconciler {
     due: Option<Mono>,
     /// The pause before the next, if it is shorter than the configured one.
     pause: Option<Duration>,
+    /// Until then only an answer makes the pause longer; afterwards every comparison does.
+    hurry_until: Mono,
     snapshot: Option<Snapshot>,
 }
 
@@ -132,15 +136,21 @@ impl Gossip {
         }
         let interval = self.config.anti_entropy_interval;
         let pause = self.reconciler.pause.unwrap_or(PAUSE_MIN).min(interval);
+        if self.reconciler.due.is_none() {
+            self.reconciler.hurry_until = now + HURRY_FOR;
+        }
         let next = *self
             .reconciler
             .due
             .get_or_insert(now + self.rng.jitter(pause, 20));
         if next <= now {
             self.reconciler.due = Some(now + self.rng.jitter(pause, 20));
-            if self.reconciler.pause.is_none_or(|pause| pause <= PAUSE_MIN) {
+            if pause <= PAUSE_MIN {
                 // Something is missing, or nobody has answered yet.
                 due.extend(self.best_outside());
+            }
+            if now >= self.reconciler.hurry_until {
+                self.slow_down();
             }
             due.extend(self.random_link());
             self.look_outside();
@@ -155,16 +165,20 @@ impl Gossip {
         }
     }
 
-    /// A reconciliation that we began is over. Only one that was answered and found nothing missing
-    /// makes the next one later: silence proves nothing.
+    /// A reconciliation that we began is over. One that was answered and found nothing missing
+    /// makes the next one later; silence proves nothing, and does so only after a while.
     fn end_session(&mut self, peer: NodeId, in_step: bool) {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
         if link.session.take().is_some() && in_step {
-            let pause = self.reconciler.pause.unwrap_or(PAUSE_MIN) * 2;
-            self.reconciler.pause = Some(pause.min(self.config.anti_entropy_interval));
+            self.slow_down();
         }
+    }
+
+    fn slow_down(&mut self) {
+        let pause = self.reconciler.pause.unwrap_or(PAUSE_MIN) * 2;
+        self.reconciler.pause = Some(pause.min(self.config.anti_entropy_interval));
     }
 
     /// The best links outside the active view: what all neighbours keep from us, these may have.
@@ -208,6 +222,7 @@ impl Gossip {
 
     /// More may be missing.
     fn reconcile_soon(&mut self) {
+        self.reconciler.hurry_until = self.now.mono + HURRY_FOR;
         if self.reconciler.pause != Some(PAUSE_MIN) {
             self.reconciler.pause = Some(PAUSE_MIN);
             self.reconciler.due = Some(self.now.mono + self.rng.jitter(PAUSE_MIN, 20));

@@ -438,6 +438,26 @@ fn a_node_with_few_neighbours_asks_urgently() {
 }
 
 #[test]
+fn a_node_alone_that_is_refused_asks_again_in_a_second_however_many_copies_say_so() {
+    let mut lab = Lab::new(0);
+    lab.put(Input::PeerUp {
+        peer: peer(3),
+        addresses: Vec::new(),
+    });
+    let joins = |lab: &Lab| {
+        let is_join = |frame: &&Frame| matches!(frame, Frame::Gossip(GossipFrame::Join));
+        lab.sent_to(3).iter().filter(is_join).count()
+    };
+    assert_eq!(joins(&lab), 1);
+    for _ in 0..10 {
+        lab.control(3, GossipFrame::NeighborReply { accepted: false });
+    }
+    assert_eq!(joins(&lab), 1);
+    lab.wait(2_500);
+    assert_eq!(joins(&lab), 2);
+}
+
+#[test]
 fn a_full_view_still_looks_at_whom_else_it_has_heard_of() {
     let mut lab = Lab::new(5);
     let hint = repute_protocol::PeerHint {
