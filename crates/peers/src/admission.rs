@@ -45,10 +45,14 @@ impl Peers {
                 return self.refuse(peer, id, reason, inbound);
             }
         };
-        if matches!(self.learn(peer, &[], 0), Entered::NoRoom) {
-            let reason = DisconnectReason::Full;
-            self.show_elsewhere(peer, remote, inbound, reason);
-            return self.refuse(peer, id, reason, inbound);
+        match self.learn(peer, &[], 0) {
+            Entered::Already => {}
+            Entered::New { .. } => self.trace(peer, None),
+            Entered::NoRoom => {
+                let reason = DisconnectReason::Full;
+                self.show_elsewhere(peer, remote, inbound, reason);
+                return self.refuse(peer, id, reason, inbound);
+            }
         }
         self.met(peer, handshake, remote, inbound);
         if feeler && !replaces && !self.is_short() {
@@ -351,6 +355,8 @@ impl Peers {
         if self.is_short() {
             self.ask(peer);
             self.dialling.soon(self.now.mono);
+        } else if !self.owed().is_empty() {
+            self.dialling.soon(self.now.mono);
         }
     }
 
@@ -366,6 +372,7 @@ impl Peers {
                 continue;
             }
             if let Entered::New { .. } = self.learn(hint.id, &addresses, source_of(from)) {
+                self.trace(hint.id, Some(from));
                 self.event(Event::Discovered {
                     peer: hint.id,
                     by: Some(from),
@@ -378,6 +385,7 @@ impl Peers {
             {
                 // What is known led nowhere: the newer hearsay gets its chance.
                 entry.prefer(&addresses);
+                self.trace(hint.id, Some(from));
             }
         }
     }

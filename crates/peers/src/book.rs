@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) trust: Fixed,
     /// Who brought it, by the first bytes of the id; zero for our own knowledge.
     pub(crate) source: u32,
+    /// Who stands at the start of the hearsay that brought it; zero for our own knowledge.
+    pub(crate) root: u32,
     pub(crate) failures: u16,
     pub(crate) useful: bool,
     pub(crate) joined: bool,
@@ -55,6 +57,7 @@ impl Entry {
             not_before: Mono::ZERO,
             trust: Fixed::HALF,
             source,
+            root: 0,
             failures: 0,
             useful: false,
             joined: false,

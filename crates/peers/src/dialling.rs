@@ -10,7 +10,12 @@ use repute_base::{Fixed, Mono};
 use repute_identity::NodeId;
 use repute_protocol::{Disconnect, DisconnectReason};
 
-use crate::{Config, DialFailure, Event, Output, Peers, Write, book::Entry, reach::Group};
+use crate::{
+    Config, DialFailure, Event, Output, Peers, Write,
+    book::Entry,
+    lineage::{Owed, root_of},
+    reach::Group,
+};
 
 /// How often the book is searched while links are short.
 const SEARCH_SHORT: Duration = Duration::from_millis(500);
@@ -49,6 +54,11 @@ impl Dialling {
         self.search_at = now;
         self.feeler_at = now + config.feeler_interval;
         self.maintain_at = now + MAINTAIN;
+    }
+
+    /// Who is being dialled.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = &NodeId> {
+        self.under_way.keys()
     }
 
     pub(crate) fn is_under_way(&self, peer: &NodeId) -> bool {
@@ -108,8 +118,14 @@ impl Dialling {
     }
 }
 
-/// The order of candidates: the least first.
-type Rank = (u8, u64, u16, u64);
+/// Who may be dialled.
+struct Candidate {
+    /// The least first: class, distrust, failures, lot.
+    rank: (u8, u64, u16, u64),
+    id: NodeId,
+    group: Group,
+    root: u32,
+}
 
 impl Peers {
     fn outbound(&self) -> usize {
@@ -146,13 +162,15 @@ impl Peers {
         if self.free_slots() == 0 {
             return;
         }
-        let mut candidates = self.candidates(short);
-        candidates.sort_unstable_by_key(|(rank, id, _)| (*rank, *id));
-        self.dial_by_group(&candidates);
+        let owed = self.owed();
+        let mut candidates = self.candidates(short, &owed);
+        candidates.sort_unstable_by_key(|one| (one.rank, one.id));
+        self.dial_by_group(&candidates, owed);
     }
 
-    /// Dials in rounds over address prefixes: nobody's second link before everybody's first.
-    fn dial_by_group(&mut self, candidates: &[(Rank, NodeId, Group)]) {
+    /// Dials in rounds over address prefixes: nobody's second link before everybody's first. What
+    /// named peers are owed is kept free for what they tell of, unless links are short.
+    fn dial_by_group(&mut self, candidates: &[Candidate], mut owed: Owed) {
         let strict = self.config.loopback_strict;
         let mut outbound: BTreeMap<Group, usize> = BTreeMap::new();
         let dialled = self
@@ -166,44 +184,62 @@ impl Peers {
             *outbound.entry(group).or_default() += 1;
         }
         for level in 0..self.config.prefix_outbound_max {
-            for ((class, ..), id, group) in candidates {
-                let count = outbound.entry(*group).or_default();
-                let named = *class <= CLASS_JOINED;
-                if (!named && *count != level) || self.dialling.is_under_way(id) {
+            for one in candidates {
+                let (class, ..) = one.rank;
+                let count = outbound.entry(one.group).or_default();
+                let named = class <= CLASS_JOINED;
+                if (!named && *count != level) || self.dialling.is_under_way(&one.id) {
                     continue;
                 }
-                if self.free_slots() == 0 || (*class == CLASS_OTHER && !self.is_short()) {
+                let free = self.free_slots();
+                if free == 0 {
                     return;
                 }
+                let kept: usize = owed.values().sum();
+                let lacks = owed.get_mut(&one.root);
+                let due = named || lacks.is_some() || self.is_short();
+                if !due && (class == CLASS_OTHER || free <= kept) {
+                    continue;
+                }
+                if let Some(lacks) = lacks {
+                    *lacks -= 1;
+                    owed.retain(|_, lacks| *lacks > 0);
+                }
                 *count += 1;
-                self.dial(*id, false);
+                self.dial(one.id, false);
             }
         }
     }
 
     /// All peers that may be dialled now: trusted enough, not connected, seen within the timeout,
     /// not resting.
-    fn candidates(&mut self, short: bool) -> Vec<(Rank, NodeId, Group)> {
+    fn candidates(&mut self, short: bool, owed: &Owed) -> Vec<Candidate> {
         let mut found = Vec::new();
         for (id, entry) in self.book.iter() {
+            let root = root_of(id, entry);
             let class = match entry {
                 Entry { anchor: true, .. } => CLASS_ANCHOR,
                 Entry { joined: true, .. } => CLASS_JOINED,
                 // What was lost is looked for although links are plenty: the other half of a torn
                 // network is missed by nobody who has peers enough in this one.
                 _ if self.dialling.wanted.contains(id) || self.dialling.is_lost(id) => CLASS_WANTED,
-                _ if short => CLASS_OTHER,
+                _ if short || owed.contains_key(&root) => CLASS_OTHER,
                 _ => continue,
             };
             if let Some(group) = self.eligible(id, entry) {
                 // Trust in steps of a tenth, so that equals are drawn by lot.
                 let distrust = (Fixed::ONE - entry.trust).max(Fixed::ZERO).raw() * 10;
                 let distrust = u64::try_from(distrust >> Fixed::FRACTION_BITS).unwrap_or(0);
-                found.push(((class, distrust, entry.failures, 0), *id, group));
+                found.push(Candidate {
+                    rank: (class, distrust, entry.failures, 0),
+                    id: *id,
+                    group,
+                    root,
+                });
             }
         }
-        for ((.., lot), ..) in &mut found {
-            *lot = self.rng.next_u64();
+        for one in &mut found {
+            one.rank.3 = self.rng.next_u64();
         }
         found
     }
@@ -377,7 +413,8 @@ impl Peers {
         }
     }
 
-    /// The oldest links of our own choosing, one for each prefix first. Without any, the earlier
+    /// The oldest links of our own choosing, one for each prefix first, and named peers in turn by
+    /// what they told of. Without any, the earlier
     /// choice stands: an attacker who cuts all links must not choose the next ones.
     pub(crate) fn choose_anchors(&mut self) {
         let strict = self.config.loopback_strict;
@@ -398,11 +435,14 @@ impl Peers {
         }
         best.sort_unstable();
         let mut groups = Vec::new();
-        let mut ranked: Vec<(bool, usize, NodeId)> = Vec::new();
+        let mut of_root: BTreeMap<u32, usize> = BTreeMap::new();
+        let mut ranked: Vec<(bool, usize, usize, NodeId)> = Vec::new();
         for (place, (_, _, id, group)) in best.into_iter().enumerate() {
             let again = groups.contains(&group);
             groups.push(group);
-            ranked.push((again, place, id));
+            let nth = of_root.entry(self.root_through(id)).or_default();
+            ranked.push((again, *nth, place, id));
+            *nth += 1;
         }
         ranked.sort_unstable();
         let mut chosen: Vec<NodeId> = ranked

@@ -307,6 +307,7 @@ impl Peers {
         if entered == Entered::Already {
             return false;
         }
+        self.trace(subject, Some(from));
         self.event(Event::Discovered {
             peer: subject,
             by: Some(from),

@@ -61,6 +61,7 @@ mod engine;
 mod input;
 mod invariants;
 mod limits;
+mod lineage;
 mod link;
 mod output;
 mod reach;

@@ -251,6 +251,45 @@ fn hints_are_believed_only_as_addresses_and_only_a_bounded_number() {
 }
 
 #[test]
+fn a_named_peer_that_answers_first_leaves_links_for_what_the_other_tells() {
+    let mut bench = Bench::new(Config::default());
+    for n in [1, 2] {
+        bench.give(Input::Join {
+            peer: id(n),
+            addresses: vec![at(n)],
+        });
+    }
+    bench.up(1, false);
+    let told = |range: std::ops::Range<u64>| range.map(hint).collect::<Vec<_>>();
+    bench.ack(1, told(10..26));
+    let mut chosen = dialled(&bench.pass(1_000));
+    assert_eq!(chosen.len(), 6, "eight with the two that were named");
+    // Whom it told of tells of more, and gossip wants links to all of them.
+    for n in 10..26 {
+        if chosen.contains(&id(n)) {
+            bench.up(n, false);
+            bench.ack(n, told(10 + 16 * (n - 9)..26 + 16 * (n - 9)));
+        }
+    }
+    for n in 10..300 {
+        chosen.extend(dialled(&bench.give(Input::Wanted { peer: id(n) })));
+    }
+    assert_eq!(
+        chosen.len() + 2,
+        16 - 3,
+        "three slots are kept for the other"
+    );
+
+    bench.up(2, false);
+    bench.ack(2, told(400..416));
+    let late = dialled(&bench.pass(10_000));
+    let of_other = late
+        .iter()
+        .filter(|peer| (400..416).any(|n| id(n) == **peer));
+    assert_eq!(of_other.count(), 3, "{late:?}");
+}
+
+#[test]
 fn a_dead_entry_is_tried_again_ever_more_rarely_and_never_in_a_flood() {
     let mut bench = Bench::new(Config::default());
     let mut dials = dialled(&bench.give(Input::Join {

@@ -33,6 +33,9 @@ const SIEGE: Duration = Duration::from_secs(180);
 /// Honest links of its own choosing that the victim must keep.
 const HONEST_MIN: usize = 2;
 
+const KEPT: &str = "R19 two honest outbound links kept";
+const BETRAYED: &str = "R19 kept with a hostile ticket of two";
+
 struct Siege {
     world: World<Linker>,
     rng: Rng,
@@ -211,17 +214,13 @@ fn run(seed: u64, nodes: usize) -> Outcome {
         .collect();
     let found = Figure::sum("broken promises", breaches.len() as f64, "times");
     let [before, after] = kept.fewest.map(|links| links as f64);
+    let [late, later] = betrayed.fewest.map(|links| links as f64);
     let [knocked, knocked_after] = kept.knocked.map(|links| links as f64);
     let share = |kept: &Kept| 100.0 * f64::from(kept.holds());
     let happened = Bar::AtLeast(1.0);
     Outcome {
         figures: vec![
-            Figure::mean(
-                "R19 two honest outbound links kept",
-                share(&kept),
-                "% of seeds",
-            )
-            .bar(Bar::AtLeast(99.9)),
+            Figure::mean(KEPT, share(&kept), "% of seeds").bar(Bar::AtLeast(99.9)),
             Figure::min("fewest honest outbound links", before, "links"),
             Figure::min("fewest after the restart", after, "links"),
             Figure::mean(
@@ -237,11 +236,9 @@ fn run(seed: u64, nodes: usize) -> Outcome {
             Figure::min("hostile inbound links, before", knocked, "links").bar(happened),
             Figure::min("hostile inbound links, after", knocked_after, "links").bar(happened),
             Figure::mean("known to the victim", kept.known as f64, "nodes"),
-            Figure::mean(
-                "kept with a hostile ticket of two",
-                share(&betrayed),
-                "% of seeds",
-            ),
+            Figure::mean(BETRAYED, share(&betrayed), "% of seeds").bar(Bar::AtLeast(99.9)),
+            Figure::min("fewest with a hostile ticket", late, "links"),
+            Figure::min("fewest with it, after the restart", later, "links"),
             found.bar(Bar::Exactly(0.0)),
         ],
         breaches,
