@@ -48,6 +48,8 @@ pub struct Figure {
     pub over: Over,
     /// Over how many seeds the bar is asked, at least; over fewer it says nothing.
     pub seeds_min: u64,
+    /// How much it weighs in a mean over seeds, such as the number of samples behind it.
+    pub weight: f64,
 }
 
 /// What is asked of a figure.
@@ -123,7 +125,15 @@ impl Figure {
             bar: Bar::None,
             over,
             seeds_min: 1,
+            weight: 1.0,
         }
+    }
+
+    /// Weighing so much in the mean over seeds: a share of few says less than one of many.
+    #[must_use]
+    pub const fn weighing(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
     }
 
     /// With a bar that is asked over at least so many seeds.
@@ -157,9 +167,14 @@ impl Figure {
     pub fn merge(figures: &[Self]) -> Option<Self> {
         let first = *figures.first()?;
         let values = figures.iter().map(|figure| figure.value);
+        let weight: f64 = figures.iter().map(|figure| figure.weight).sum();
         let value = match first.over {
             Over::Sum | Over::Total => values.sum(),
-            Over::Mean => values.sum::<f64>() / figures.len() as f64,
+            Over::Mean if weight > 0.0 => {
+                let weighed = figures.iter().map(|figure| figure.value * figure.weight);
+                weighed.sum::<f64>() / weight
+            }
+            Over::Mean => 0.0,
             Over::Max => values.fold(f64::NEG_INFINITY, f64::max),
             Over::Min => values.fold(f64::INFINITY, f64::min),
         };
@@ -171,6 +186,7 @@ impl Figure {
         Some(Self {
             value,
             bar,
+            weight,
             ..first
         })
     }
@@ -209,5 +225,26 @@ impl Outcome {
     pub fn figure(&self, what: &str) -> Option<f64> {
         let found = self.figures.iter().find(|figure| figure.what == what);
         found.map(|figure| figure.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mean_over_seeds_weighs_shares_by_what_they_are_shares_of() {
+        let share = |part: f64, whole: f64| {
+            let figure = Figure::mean("lost", 100.0 * part / whole, "%");
+            figure.weighing(whole).bar(Bar::AtMost(2.0)).over_seeds(3)
+        };
+        let seeds = [share(8.0, 65.0), share(0.0, 800.0), share(1.0, 135.0)];
+        let all = Figure::merge(&seeds).expect("there are some");
+        assert!((all.value - 0.9).abs() < 1e-9, "{}", all.value);
+        assert!(all.passes() && all.bar == Bar::AtMost(2.0));
+        let few = Figure::merge(&seeds[..2]).expect("there are some");
+        assert_eq!(few.bar, Bar::None, "two seeds are too few");
+        let heavy = Figure::merge(&[share(30.0, 1_000.0); 3]).expect("there are some");
+        assert!(!heavy.passes());
     }
 }

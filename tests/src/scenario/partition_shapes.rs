@@ -12,9 +12,9 @@ pub const PARTITION_SHAPES: Scenario = Scenario::new(
     "R07: one-way, flapping or node by node, for 10 min, all publishing; all reaches all within 60 s",
     run,
 )
-.nodes(100)
+.nodes(200)
 .nodes_min(6)
-.seeds(12)
+.seeds(SHAPES)
 .full(200, 500);
 
 const SHAPES: u64 = 3;
