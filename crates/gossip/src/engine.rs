@@ -486,6 +486,7 @@ impl Machine for Gossip {
                 self.maintain_soon();
                 self.on_peer_down(peer);
             }
+            Input::Unreachable { peer } => self.on_unreachable(peer),
             Input::Frame(frame) => self.on_frame(frame),
             Input::Verified { from, envelope } => self.on_verified(from, envelope),
             Input::Forged { from, envelope } => self.on_forged(from, &envelope),

@@ -26,6 +26,11 @@ pub enum Input {
         /// Who was at the other end.
         peer: NodeId,
     },
+    /// A dial to a peer led nowhere: who is only known by hearsay is forgotten.
+    Unreachable {
+        /// Who was dialled.
+        peer: NodeId,
+    },
     /// A frame from a link. Only broadcast and gossip frames matter here; others are ignored.
     Frame(FromPeer<Frame>),
     /// Answer to [`Output::Verify`](crate::Output::Verify): the signature holds.

@@ -176,6 +176,16 @@ impl Gossip {
         self.fill_active();
     }
 
+    /// Hearsay that leads nowhere goes, and the next is tried at once, one for one: where most have
+    /// died, a view full of the dead would hide the living for minutes.
+    pub(crate) fn on_unreachable(&mut self, peer: NodeId) {
+        let gone = self.passive.peers.remove(&peer);
+        let wanted = gone.is_some_and(|candidate| candidate.wanted.is_some());
+        if wanted && self.links.len() < 2 * self.config.active_size() {
+            self.look_outside();
+        }
+    }
+
     pub(crate) fn on_trust(&mut self, peer: NodeId, trust: Fixed, distrusted: bool) {
         let Some(link) = self.links.get_mut(&peer) else {
             return;

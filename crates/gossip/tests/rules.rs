@@ -472,6 +472,39 @@ fn a_full_view_still_looks_at_whom_else_it_has_heard_of() {
 }
 
 #[test]
+fn hearsay_that_leads_nowhere_goes_and_the_next_is_tried_at_once() {
+    let mut lab = Lab::new(2);
+    let hints = (50..60).map(|n| repute_protocol::PeerHint {
+        id: peer(n),
+        addresses: BoundedVec::new(),
+    });
+    let peers = BoundedVec::truncated(hints);
+    lab.control(1, GossipFrame::ShuffleReply { peers });
+    lab.wait(1_500);
+    let wanted = |lab: &Lab| -> Vec<NodeId> {
+        let want = |output: &Output| match output {
+            Output::Want { peer, .. } => Some(*peer),
+            _ => None,
+        };
+        lab.out.iter().filter_map(want).collect()
+    };
+    let known = lab.engine.stats().passive;
+    for n in 0..6 {
+        let before = wanted(&lab);
+        assert!(!before.is_empty());
+        let dead = before[n];
+        lab.put(Input::Unreachable { peer: dead });
+        assert_eq!(wanted(&lab).len(), before.len() + 1, "one for one");
+        assert!(!before.contains(&wanted(&lab)[before.len()]));
+    }
+    assert_eq!(lab.engine.stats().passive, known - 6);
+    // Nobody asked for this one: nothing follows.
+    let before = wanted(&lab).len();
+    lab.put(Input::Unreachable { peer: peer(99) });
+    assert_eq!(wanted(&lab).len(), before);
+}
+
+#[test]
 fn the_tree_changes_for_a_path_shorter_in_the_mean_not_for_one_message() {
     let mut lab = Lab::new(2);
     lab.control(2, GossipFrame::Prune);

@@ -11,7 +11,7 @@ use repute_node::gossip::{Config, Gossip, Input, Limits, Output, Stats};
 use repute_protocol::{
     EnvelopeKind, Frame, FrameKind, FromPeer, GossipFrame, NetworkId, Seq, Topic, Unsigned,
 };
-use repute_sim::{Host, HostEvent, Outbox, Seat};
+use repute_sim::{DialError, Host, HostEvent, Outbox, Seat};
 
 use super::Ledger;
 use crate::{host::decode, verdicts::Verdicts};
@@ -95,6 +95,8 @@ pub struct Member {
     start: u64,
     published: u64,
     links: BTreeMap<NodeId, Link>,
+    /// Whom dials are for.
+    dials: BTreeMap<Address, NodeId>,
     /// Whom to join through, until there is a link.
     contact: Option<Address>,
     /// How the broadcast frame at hand came: links crossed, and whether it was asked for.
@@ -127,6 +129,7 @@ impl Member {
             start: seat.now.wall.as_millis(),
             published: 0,
             links: BTreeMap::new(),
+            dials: BTreeMap::new(),
             contact: None,
             arrival: (0, false),
         }
@@ -237,6 +240,7 @@ impl Member {
             }
             Output::Want { peer, addresses } => {
                 if let Some(address) = addresses.first() {
+                    self.dials.insert(*address, peer);
                     out.dial(*address, Some(peer));
                 }
             }
@@ -303,6 +307,7 @@ impl Host for Member {
                 if self.contact == Some(address) {
                     self.contact = None;
                 }
+                self.dials.remove(&address);
                 let link = Link {
                     since: now.mono,
                     written: 0,
@@ -317,11 +322,14 @@ impl Host for Member {
                 self.links.remove(&peer);
                 Input::PeerDown { peer }
             }
-            HostEvent::DialFailed { address, .. } => {
+            HostEvent::DialFailed { address, error } => {
                 if self.contact == Some(address) {
                     out.dial(address, None);
                 }
-                return;
+                match (self.dials.remove(&address), error) {
+                    (None, _) | (_, DialError::AlreadyLinked | DialError::Oneself) => return,
+                    (Some(peer), _) => Input::Unreachable { peer },
+                }
             }
             HostEvent::Packet { from, packet } => return self.packet(now, from, packet, out),
             _ => return,

@@ -4,7 +4,9 @@ use alloc::vec;
 
 use repute_base::Timestamp;
 use repute_identity::NodeId;
-use repute_peers::{Event as PeersEvent, Output as Peers, PeerEvidence, Write as PeersWrite};
+use repute_peers::{
+    DialFailure, Event as PeersEvent, Output as Peers, PeerEvidence, Write as PeersWrite,
+};
 use repute_protocol::{EnvelopeKind, Payload};
 use repute_trust::{Evidence, Fault, Level};
 
@@ -79,6 +81,10 @@ impl Core {
             PeersEvent::Disconnected { peer, reason } => {
                 self.event(Event::Disconnected { peer, reason });
             }
+            PeersEvent::DialFailed {
+                peer,
+                cause: DialFailure::Unreachable | DialFailure::WrongIdentity,
+            } => self.tell_gossip(repute_gossip::Input::Unreachable { peer }),
             PeersEvent::Discovered { peer, .. } => self.event(Event::Discovered { peer }),
             PeersEvent::Silent { peer, .. } => self.event(Event::Silent { peer }),
             _ => {}
