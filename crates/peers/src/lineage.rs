@@ -18,6 +18,9 @@ const CAME: u32 = 1;
 /// The least share of a named peer, in links, its own included.
 const SHARE_MIN: usize = 3;
 
+/// Dials that failed in a row, after which a named peer is owed nothing.
+const FAILURES_MAX: u16 = 3;
+
 /// How many links of its telling a named peer lacks, by its root.
 pub(crate) type Owed = BTreeMap<u32, usize>;
 
@@ -37,9 +40,13 @@ impl Peers {
     }
 
     /// The named peers that have fewer outbound links of their telling than their share, dials
-    /// under way included.
+    /// under way included. Their own link counts whoever dialled it; who cannot be reached again
+    /// and again is owed nothing.
     pub(crate) fn owed(&self) -> Owed {
-        let named = self.book.iter().filter(|(_, entry)| entry.joined);
+        let alive = |id: &NodeId, entry: &Entry| {
+            entry.joined && (entry.failures < FAILURES_MAX || self.links.contains_key(id))
+        };
+        let named = self.book.iter().filter(|(id, entry)| alive(id, entry));
         let mut owed: Owed = named.map(|(id, _)| (source_of(*id), 0)).collect();
         let many = owed.len().max(2);
         let slots = self.config.outbound_slots;
@@ -47,10 +54,16 @@ impl Peers {
             .max(SHARE_MIN)
             .min(slots / many);
         owed.values_mut().for_each(|lacks| *lacks = share);
-        let linked = self.links.iter().filter(|(_, link)| !link.inbound);
-        for id in linked.map(|(id, _)| id).chain(self.dialling.peers()) {
-            let root = self.book.get(id).map(|entry| root_of(id, entry));
-            if let Some(lacks) = root.and_then(|root| owed.get_mut(&root)) {
+        let linked = self.links.iter().map(|(id, link)| (id, link.inbound));
+        let dialled = self.dialling.peers().map(|id| (id, false));
+        for (id, inbound) in linked.chain(dialled) {
+            let Some(entry) = self.book.get(id) else {
+                continue;
+            };
+            if inbound && !entry.joined {
+                continue;
+            }
+            if let Some(lacks) = owed.get_mut(&root_of(id, entry)) {
                 *lacks = lacks.saturating_sub(1);
             }
         }
