@@ -14,7 +14,7 @@ pub const BROADCAST: Scenario = Scenario::new(
 )
 .nodes(1_000)
 .nodes_min(2)
-.seeds(4)
+.seeds(2)
 .full(1_000, 100);
 
 /// While the tree forms.

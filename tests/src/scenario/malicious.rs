@@ -17,7 +17,7 @@ pub const MALICIOUS: Scenario = Scenario::new(
 )
 .nodes(150)
 .nodes_min(12)
-.seeds(3)
+.seeds(2)
 .full(1_000, 20);
 
 /// The same at other shares, to see where it breaks. Nothing is asked of it.
