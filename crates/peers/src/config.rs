@@ -21,8 +21,12 @@ pub struct Config {
     /// Below this trust a peer is neither dialled nor kept. Between 0 and one half, where
     /// strangers stand.
     pub min_trust: Fixed,
-    /// How often one link is probed. 100 ms to 1 min.
+    /// How often one link is probed while somebody is silent, and what all waits of failure
+    /// detection are measured in. 100 ms to 1 min.
     pub probe_period: Duration,
+    /// While everybody answers, probes are this many times rarer. 1 to 60; with 1 the pace never
+    /// changes, as in SWIM.
+    pub calm_factor: u32,
     /// How many others are asked to probe a peer that missed a probe.
     pub indirect_probes: usize,
     /// How many probe periods a suspected peer has to be heard, before a factor for the number of
@@ -57,6 +61,7 @@ impl Default for Config {
             peer_timeout: Duration::from_secs(24 * 3_600),
             min_trust: Fixed::ratio(3, 10),
             probe_period: Duration::from_secs(1),
+            calm_factor: 5,
             indirect_probes: 3,
             suspicion_periods: 5,
             self_doubt: true,
@@ -120,6 +125,7 @@ impl Config {
                 3_650 * day,
             ),
             ("probe_period in ms", ms(self.probe_period), 100, 60_000),
+            ("calm_factor", self.calm_factor.into(), 1, 60),
             ("indirect_probes", count(self.indirect_probes), 0, 8),
             ("suspicion_periods", self.suspicion_periods.into(), 1, 100),
             (

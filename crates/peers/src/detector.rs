@@ -1,5 +1,6 @@
 //! Who still answers: SWIM's probes, indirect probes and suspicion, run over active links, damped
-//! by the node's doubt about itself as in Lifeguard.
+//! by the node's doubt about itself as in Lifeguard. While everybody answers, probes are rare; one
+//! that is missed makes this node, and those it asks, look closely.
 
 use alloc::{
     collections::{BTreeMap, VecDeque},
@@ -19,6 +20,8 @@ const DOUBT_MAX: u32 = 8;
 const VOUCH_MAX: u32 = 4;
 /// Silent peers remembered when the next one is judged.
 const SILENT_MAX: usize = 64;
+/// Probe periods for which a node goes on to look closely after a probe was missed.
+const ALARM_PERIODS: u32 = 10;
 /// A timer that is served this late was delayed by this node, not by its peers.
 const STALL_MIN: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,8 @@ pub(crate) struct Detector {
     /// The rest of this round: every link is probed once before any is probed twice.
     round: Vec<NodeId>,
     probe_at: Mono,
+    /// Until then probes are frequent, because one was missed.
+    alarm_until: Mono,
     probes: BTreeMap<NodeId, Probe>,
     suspects: BTreeMap<NodeId, Suspicion>,
     relays: BTreeMap<u64, Relay>,
@@ -74,6 +79,7 @@ impl Detector {
             rng,
             round: Vec::new(),
             probe_at: Mono::MAX,
+            alarm_until: Mono::ZERO,
             probes: BTreeMap::new(),
             suspects: BTreeMap::new(),
             relays: BTreeMap::new(),
@@ -84,9 +90,14 @@ impl Detector {
     }
 
     /// Nodes that start together do not probe together.
-    pub(crate) fn start(&mut self, now: Mono, period: Duration) {
-        let period = u64::try_from(period.as_millis()).unwrap_or(1);
-        self.probe_at = now + Duration::from_millis(self.rng.below(period));
+    pub(crate) fn start(&mut self, now: Mono, pause: Duration) {
+        self.probe_at = now + self.within(pause);
+    }
+
+    /// A moment of a pause.
+    fn within(&mut self, pause: Duration) -> Duration {
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(1).max(1);
+        Duration::from_millis(self.rng.below(pause))
     }
 
     pub(crate) fn suspects(&self, peer: &NodeId) -> bool {
@@ -164,11 +175,29 @@ impl Peers {
         self.expire_probes();
         self.expire_suspicions();
         if mono >= self.detector.probe_at {
-            let period = self.stretched(self.config.probe_period);
-            let next = self.detector.probe_at + period;
-            self.detector.probe_at = if next > mono { next } else { mono + period };
-            self.probe_next();
+            let pause = self.probe_pause();
+            let next = self.detector.probe_at + pause;
+            self.detector.probe_at = if next > mono { next } else { mono + pause };
+            self.probe_next(pause);
         }
+    }
+
+    /// The pause between two probes: a period while somebody is silent, longer in calm.
+    pub(crate) fn probe_pause(&self) -> Duration {
+        let detector = &self.detector;
+        let alarmed = self.now.mono < detector.alarm_until || !detector.suspects.is_empty();
+        let calm = if alarmed { 1 } else { self.config.calm_factor };
+        self.stretched(self.config.probe_period.saturating_mul(calm))
+    }
+
+    /// A probe was missed: from now on this node looks closely, for a while.
+    fn alarm(&mut self) {
+        let (mono, period) = (self.now.mono, self.config.probe_period);
+        if mono >= self.detector.alarm_until {
+            let soon = mono + self.detector.within(period);
+            self.detector.probe_at = self.detector.probe_at.min(soon);
+        }
+        self.detector.alarm_until = mono + period.saturating_mul(ALARM_PERIODS);
     }
 
     fn stretched(&self, duration: Duration) -> Duration {
@@ -192,14 +221,20 @@ impl Peers {
         self.stretched(wait.min(period))
     }
 
-    fn probe_next(&mut self) {
+    /// Probes the next of the round. Whoever was heard within the last half of a pause is known to
+    /// live; half, because the answer to the last probe is younger than a whole one.
+    fn probe_next(&mut self, pause: Duration) {
         if self.detector.round.is_empty() {
             let mut round: Vec<NodeId> = self.active().collect();
             self.detector.rng.shuffle(&mut round);
             self.detector.round = round;
         }
-        if let Some(peer) = self.detector.round.pop() {
-            self.probe(peer);
+        let mono = self.now.mono;
+        while let Some(peer) = self.detector.round.pop() {
+            let heard = self.links.get(&peer).map(|link| link.heard);
+            if heard.is_none_or(|at| mono.since(at) >= pause / 2) {
+                return self.probe(peer);
+            }
         }
     }
 
@@ -231,6 +266,7 @@ impl Peers {
             .map(|(id, _)| *id)
             .collect();
         for peer in late {
+            self.alarm();
             let asked = self
                 .detector
                 .probes
@@ -466,9 +502,16 @@ impl Peers {
             };
             if !relay.declined {
                 self.reply_to(&relay, false);
+                let target = relay.target;
                 relay.declined = true;
                 relay.deadline = mono + self.config.probe_period;
                 self.detector.relays.insert(nonce, relay);
+                // What another node missed and this one misses too, it finds out for itself, unless
+                // it has reasons to doubt itself.
+                if !self.config.self_doubt || self.detector.doubt == 0 {
+                    self.alarm();
+                    self.probe(target);
+                }
             }
         }
     }

@@ -44,6 +44,8 @@ pub(crate) struct Dialling {
     /// Peers that fell silent without a goodbye, the latest last.
     lost: VecDeque<NodeId>,
     search_at: Mono,
+    /// Searches since the last that found somebody, or since something happened.
+    vain: u32,
     feeler_at: Mono,
     maintain_at: Mono,
     rounds: u64,
@@ -104,7 +106,19 @@ impl Dialling {
 
     /// The book is searched by then.
     pub(crate) fn soon(&mut self, at: Mono) {
+        self.vain = 0;
         self.search_at = self.search_at.min(at);
+    }
+
+    /// Until the next search, which finds nobody again if nothing happens meanwhile.
+    fn search_pause(&mut self, short: bool) -> Duration {
+        let pause = SEARCH_SHORT.saturating_mul(1_u32.checked_shl(self.vain).unwrap_or(u32::MAX));
+        self.vain = self.vain.saturating_add(1);
+        if short {
+            pause.min(SEARCH_CALM)
+        } else {
+            SEARCH_CALM
+        }
     }
 
     pub(crate) fn deadline(&self, patience: Duration) -> Mono {
@@ -158,12 +172,15 @@ impl Peers {
             return;
         }
         let short = self.is_short();
-        self.dialling.search_at = mono + if short { SEARCH_SHORT } else { SEARCH_CALM };
+        self.dialling.search_at = mono + self.dialling.search_pause(short);
         if self.free_slots() == 0 {
             return;
         }
         let owed = self.owed();
         let mut candidates = self.candidates(short, &owed);
+        if short && !candidates.is_empty() {
+            self.dialling.soon(mono + SEARCH_SHORT);
+        }
         candidates.sort_unstable_by_key(|one| (one.rank, one.id));
         self.dial_by_group(&candidates, owed);
     }

@@ -1,6 +1,9 @@
 //! Asking connected peers for others, and answering with records their subjects signed.
 
-use alloc::{collections::BTreeMap, collections::VecDeque, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +29,10 @@ const RECORD_AGE: Duration = Duration::from_secs(24 * 3_600);
 const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Peers asked at once when links are short.
 const ASKED_SHORT: usize = 3;
+/// Records asked for when the last round brought nothing new: enough to notice that there is news.
+const FEW: usize = 4;
+/// While links are short and there is news, rounds come this many times as often.
+const HASTE: u32 = 6;
 
 /// A record as its subject signed it.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ struct Record {
     wire: Bytes,
     addresses: Vec<Address>,
     at: Mono,
+    /// Grows with each record taken in, so that no link is told one twice.
+    number: u64,
 }
 
 /// A record whose signature is being checked.
@@ -51,6 +60,9 @@ pub(crate) struct Discovery {
     pending: VecDeque<Pending>,
     ask_at: Mono,
     sign_at: Mono,
+    number: u64,
+    /// Rounds since somebody new was found or a link was lost.
+    barren: u32,
 }
 
 impl Discovery {
@@ -65,6 +77,11 @@ impl Discovery {
 
     pub(crate) fn deadline(&self) -> Mono {
         self.ask_at.min(self.sign_at)
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.number += 1;
+        self.number
     }
 
     fn keep(&mut self, subject: NodeId, record: Record, max: usize) {
@@ -82,7 +99,8 @@ impl Discovery {
 }
 
 impl Peers {
-    /// Asks some connected peer for others, more of them and more often while links are short.
+    /// Asks some connected peer for others; while links are short more of them and, until that
+    /// brings nothing new, more often.
     pub(crate) fn discover(&mut self) {
         let mono = self.now.mono;
         if mono >= self.discovery.sign_at {
@@ -94,19 +112,35 @@ impl Peers {
         let interval = self.config.discovery_interval;
         let short = self.is_short();
         let pause = if short {
-            (interval / 6).max(Duration::from_secs(1))
+            let doubled = 1_u32.checked_shl(self.discovery.barren).unwrap_or(u32::MAX);
+            self.hasty_pause().saturating_mul(doubled).min(interval)
         } else {
             interval
         };
+        let barren = self.discovery.barren > 0;
+        self.discovery.barren = self.discovery.barren.saturating_add(1);
         self.discovery.ask_at = mono + self.rng.jitter(pause, 20);
         let active: Vec<NodeId> = self.active().collect();
-        let count = if short { ASKED_SHORT } else { 1 };
-        for peer in self.rng.sample(&active, count) {
-            self.ask(peer);
+        let asked = if short && !barren { ASKED_SHORT } else { 1 };
+        for peer in self.rng.sample(&active, asked) {
+            self.ask(peer, if barren { FEW } else { RECORDS_MAX });
         }
     }
 
-    pub(crate) fn ask(&mut self, peer: NodeId) {
+    fn hasty_pause(&self) -> Duration {
+        (self.config.discovery_interval / HASTE).max(Duration::from_secs(1))
+    }
+
+    /// Something changed among the peers: asking is worth it again.
+    pub(crate) fn look_around(&mut self) {
+        self.discovery.barren = 0;
+        if self.is_short() {
+            let soon = self.now.mono + self.hasty_pause();
+            self.discovery.ask_at = self.discovery.ask_at.min(soon);
+        }
+    }
+
+    pub(crate) fn ask(&mut self, peer: NodeId, records: usize) {
         let mono = self.now.mono;
         let Some(link) = self.links.get_mut(&peer).filter(|link| link.admitted) else {
             return;
@@ -115,22 +149,20 @@ impl Peers {
             return;
         }
         link.asked = Some(mono);
-        let count = u8::try_from(RECORDS_MAX).unwrap_or(u8::MAX);
+        let count = u8::try_from(records).unwrap_or(u8::MAX);
         self.send(peer, Frame::PeerDiscovery(PeerDiscovery { count }));
     }
 
-    /// Answers with our own record and some of others, all as signed.
+    /// Answers with our own record and some of others, all as signed, none twice on one link.
     pub(crate) fn answer_discovery(&mut self, peer: NodeId, request: PeerDiscovery) {
         let Some(link) = self.links.get(&peer).filter(|link| link.admitted) else {
             return;
         };
-        let remote = link.remote;
+        let (remote, told) = (link.remote, &link.told);
         let mono = self.now.mono;
         let useful = |record: &Record| {
-            record
-                .addresses
-                .iter()
-                .any(|address| fits(address, &remote))
+            let fitting = |address| fits(address, &remote);
+            !told.contains(&record.number) && record.addresses.iter().any(fitting)
         };
         let mut subjects: Vec<NodeId> = self
             .discovery
@@ -148,16 +180,39 @@ impl Peers {
         let others = subjects
             .iter()
             .filter_map(|id| self.discovery.records.get(id));
-        let records = self
+        let chosen: Vec<&Record> = self
             .discovery
             .own
             .iter()
             .filter(|record| useful(record))
             .chain(others)
-            .take(usize::from(request.count))
+            .take(usize::from(request.count).min(RECORDS_MAX))
+            .collect();
+        let wires = chosen
+            .iter()
             .filter_map(|record| BoundedBytes::<RECORD_MAX>::new(record.wire.clone()).ok());
-        let records = BoundedVec::truncated(records);
+        let records = BoundedVec::truncated(wires);
+        let numbers: Vec<u64> = chosen.iter().map(|record| record.number).collect();
+        self.note_told(peer, numbers);
         self.send(peer, Frame::PeerAnnouncement(PeerAnnouncement { records }));
+    }
+
+    /// Notes what a link was told of, as long as it is kept at all.
+    fn note_told(&mut self, peer: NodeId, numbers: Vec<u64>) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        link.told.extend(numbers);
+        if link.told.len() > self.limits.records_max {
+            let kept: BTreeSet<u64> = self
+                .discovery
+                .own
+                .iter()
+                .chain(self.discovery.records.values())
+                .map(|record| record.number)
+                .collect();
+            link.told.retain(|number| kept.contains(number));
+        }
     }
 
     /// Takes an answer in, if we asked. The signatures are checked outside.
@@ -300,6 +355,7 @@ impl Peers {
             wire: envelope.wire().clone(),
             addresses: usable.to_vec(),
             at: mono,
+            number: self.discovery.next_number(),
         };
         self.discovery
             .keep(subject, record, self.limits.records_max);
@@ -312,6 +368,7 @@ impl Peers {
             peer: subject,
             by: Some(from),
         });
+        self.look_around();
         self.dialling.soon(mono);
         self.fill();
         from != subject
@@ -349,6 +406,7 @@ impl Peers {
             wire,
             addresses,
             at: self.now.mono,
+            number: self.discovery.next_number(),
         });
     }
 }

@@ -285,7 +285,8 @@ impl Peers {
         let mono = self.now.mono;
         self.dialling.start(mono, &self.config);
         self.discovery.start(mono);
-        self.detector.start(mono, self.config.probe_period);
+        let pause = self.probe_pause();
+        self.detector.start(mono, pause);
         self.refresh_own_record();
         self.fill();
     }
@@ -427,6 +428,7 @@ impl Peers {
         let link = self.links.remove(&peer)?;
         self.detector.remove(&peer);
         if link.admitted {
+            self.look_around();
             self.emit(Output::PeerDown { peer });
         } else {
             self.half_open = self.half_open.saturating_sub(1);

@@ -1,5 +1,7 @@
 //! A link to a peer, as this engine sees it.
 
+use alloc::collections::BTreeSet;
+
 use repute_base::{Address, BoundedString, Mono, TokenBucket, Wall};
 use repute_identity::NodeId;
 use repute_protocol::{Disconnect, DisconnectReason, Handshake, NetworkId, limits::TEXT_MAX};
@@ -19,6 +21,8 @@ pub(crate) struct Link {
     pub(crate) heard: Mono,
     /// When we asked for peers, until the answer.
     pub(crate) asked: Option<Mono>,
+    /// The records that the peer was told of on this link, by number.
+    pub(crate) told: BTreeSet<u64>,
     pub(crate) control: TokenBucket,
     /// When the peer was last reported for exceeding the control budget.
     pub(crate) reported: Option<Mono>,
@@ -47,6 +51,7 @@ impl Link {
             admitted: false,
             heard: since,
             asked: None,
+            told: BTreeSet::new(),
             control,
             reported: None,
             latency_ms: None,

@@ -353,6 +353,7 @@ fn first_detection(nodes: usize, seeds: u64, crashes: usize) -> f64 {
         prefix_links_max: nodes,
         prefix_outbound_max: nodes,
         probe_period: period,
+        calm_factor: 1,
         ..Config::default()
     };
     let mut total = 0.0;

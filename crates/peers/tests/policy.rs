@@ -696,6 +696,171 @@ fn probes_for_others_are_bounded_and_declined_beyond() {
     assert_eq!(counts, (2, 3));
 }
 
+fn pinged(outputs: &[Output]) -> Vec<NodeId> {
+    let pinged = outputs.iter().filter_map(|output| match output {
+        Output::Send {
+            peer,
+            frame: Frame::Heartbeat(Heartbeat::Ping { .. }),
+        } => Some(*peer),
+        _ => None,
+    });
+    pinged.collect()
+}
+
+/// Answers every ping in `outputs` but those to `silent`.
+fn answer(bench: &mut Bench, outputs: &[Output], silent: &[u64]) {
+    for output in outputs {
+        let Output::Send {
+            peer,
+            frame: Frame::Heartbeat(Heartbeat::Ping { nonce }),
+        } = output
+        else {
+            continue;
+        };
+        let from = (1..10).find(|n| id(*n) == *peer).expect("linked");
+        if !silent.contains(&from) {
+            bench.frame(from, Frame::Heartbeat(Heartbeat::Pong { nonce: *nonce }));
+        }
+    }
+}
+
+#[test]
+fn probes_are_rare_while_all_answer_and_frequent_once_one_is_missed() {
+    let mut bench = Bench::new(Config::default());
+    for n in 1..=4 {
+        bench.connect(n, true);
+    }
+    let pings_in = |bench: &mut Bench, secs: u64, silent: &[u64]| {
+        let mut sum = 0;
+        for _ in 0..secs * 10 {
+            let outputs = bench.pass(100);
+            sum += pinged(&outputs).len();
+            answer(bench, &outputs, silent);
+        }
+        sum
+    };
+    pings_in(&mut bench, 10, &[]);
+    assert_eq!(pings_in(&mut bench, 100, &[]), 20, "one in five periods");
+    // A round of four later the silent one was probed.
+    let alarmed = pings_in(&mut bench, 25, &[4]);
+    assert!(alarmed > 10, "{alarmed} probes");
+    assert_eq!(bench.engine.state(id(4)), Some(PeerState::Known), "closed");
+    // Nobody is silent any more, and after a while calm and self-confidence are back.
+    pings_in(&mut bench, 200, &[]);
+    assert_eq!(pings_in(&mut bench, 100, &[]), 20);
+}
+
+#[test]
+fn whoever_has_just_been_heard_is_not_probed() {
+    let mut bench = Bench::new(Config::default());
+    for n in 1..=3 {
+        bench.connect(n, true);
+    }
+    for _ in 0..1_000 {
+        for n in [1, 2] {
+            bench.give(Input::Heard { peer: id(n) });
+        }
+        let outputs = bench.pass(100);
+        assert!(
+            pinged(&outputs).iter().all(|peer| *peer == id(3)),
+            "the others have just been heard"
+        );
+        answer(&mut bench, &outputs, &[]);
+    }
+}
+
+#[test]
+fn whoever_misses_a_peer_for_another_looks_for_itself() {
+    let mut bench = Bench::new(Config::default());
+    for n in 1..=3 {
+        bench.connect(n, true);
+    }
+    let request = Heartbeat::ProbeRequest {
+        nonce: 9,
+        target: id(3),
+    };
+    let outputs = bench.frame(1, Frame::Heartbeat(request));
+    assert_eq!(pinged(&outputs), [id(3)], "for the other");
+    let outputs = bench.pass(150);
+    assert_eq!(pinged(&outputs), [id(3)], "for itself");
+    let outputs = bench.pass(1_200);
+    let asked = outputs.iter().any(|output| {
+        matches!(output, Output::Send { frame: Frame::Heartbeat(Heartbeat::ProbeRequest { target, .. }), .. }
+            if *target == id(3))
+    });
+    assert!(asked, "and asks others in turn: {outputs:?}");
+}
+
+#[test]
+fn no_link_is_told_of_a_record_twice() {
+    let mut bench = Bench::new(Config::default());
+    bench.connect(1, true);
+    for output in bench.frame(1, announcement(&[record(8, 1), record(9, 1)])) {
+        if let Output::Verify { envelope, .. } = output {
+            bench.give(Input::RecordVerified(envelope.verify().expect("genuine")));
+        }
+    }
+    let told = |bench: &mut Bench, n: u64| {
+        let request = Frame::PeerDiscovery(PeerDiscovery { count: 16 });
+        let outputs = bench.frame(n, request);
+        let answer = outputs.iter().find_map(|output| match output {
+            Output::Send {
+                frame: Frame::PeerAnnouncement(answer),
+                ..
+            } => Some(answer.records.len()),
+            _ => None,
+        });
+        answer.expect("an answer")
+    };
+    bench.connect(2, true);
+    assert_eq!((told(&mut bench, 2), told(&mut bench, 2)), (2, 0));
+    // What changed is news again, and another link has heard nothing yet.
+    bench.pass(120_000);
+    bench.connect(3, true);
+    assert_eq!(told(&mut bench, 3), 2);
+}
+
+#[test]
+fn a_node_that_is_short_of_links_asks_ever_less_while_nothing_new_comes() {
+    let mut bench = Bench::new(Config::default());
+    bench.connect(1, true);
+    let mut asked = Vec::new();
+    for minute in 0..4 {
+        let mut count = 0;
+        for _ in 0..60 {
+            let outputs = bench.pass(1_000);
+            answer(&mut bench, &outputs, &[]);
+            let asks = outputs.iter().filter(|output| {
+                let discovery = |frame: &Frame| matches!(frame, Frame::PeerDiscovery(_));
+                matches!(output, Output::Send { frame, .. } if discovery(frame))
+            });
+            count += asks.count();
+            bench.frame(1, announcement(&[]));
+        }
+        asked.push((minute, count));
+    }
+    assert!(asked[0].1 >= 3 && asked[3].1 <= 3, "{asked:?}");
+    // A new one is news.
+    bench.frame(1, announcement(&[]));
+    bench.connect(2, true);
+    bench.give(Input::LinkDown {
+        peer: id(2),
+        link: LinkId(bench.links),
+        cause: LinkDown::Lost,
+    });
+    let outputs = bench.pass(6_100);
+    assert!(
+        outputs.iter().any(|output| matches!(
+            output,
+            Output::Send {
+                frame: Frame::PeerDiscovery(_),
+                ..
+            }
+        )),
+        "asked again at once after a loss"
+    );
+}
+
 #[test]
 fn heartbeats_that_overtake_the_acknowledgement_or_come_late_accuse_nobody() {
     let mut bench = Bench::new(Config::default());

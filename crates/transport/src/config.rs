@@ -96,7 +96,7 @@ impl Config {
             first_frame_time: Duration::from_secs(5),
             flush_time: Duration::from_secs(1),
             idle_time: Duration::from_secs(30),
-            keep_alive_time: Duration::from_secs(10),
+            keep_alive_time: Duration::from_secs(25),
             queue_bytes_max: 256 * 1024,
             send_window: 256 * 1024,
             receive_window: 512 * 1024,

@@ -123,6 +123,8 @@ impl Links {
             prefix_outbound_max: 64,
             discovery_interval: Duration::from_secs(3_600),
             feeler_interval: Duration::from_secs(24 * 3_600),
+            // SWIM's and Lifeguard's figures are of a pace that never changes.
+            calm_factor: 1,
             self_doubt,
             ..Config::default()
         };
@@ -358,7 +360,7 @@ fn false_reports(seed: u64, nodes: usize, self_doubt: bool, sum: &mut Sum) -> Fa
     counted
 }
 
-/// The same with whole cores, in a complete mesh.
+/// The same with whole cores, in a complete mesh, at the pace of calm.
 fn in_cores(seed: u64, nodes: usize, sum: &mut Sum) {
     let mut setup = Setup::default();
     let peers = &mut setup.config.peers;
@@ -367,7 +369,7 @@ fn in_cores(seed: u64, nodes: usize, sum: &mut Sum) {
     peers.outbound_slots = nodes;
     peers.prefix_links_max = nodes;
     peers.prefix_outbound_max = nodes;
-    let period = peers.probe_period;
+    let period = peers.probe_period * peers.calm_factor;
     let mut faults = Faults::none();
     faults.link_timeout_ms = 600_000;
     let mut network = Network::grown(seed, faults, setup, nodes);
@@ -381,7 +383,7 @@ fn in_cores(seed: u64, nodes: usize, sum: &mut Sum) {
     let crashes = CORE_CRASHES.min(nodes - 2);
     for victim in 1..=crashes {
         // A whole round of probes, and the last victim is forgotten everywhere.
-        let pause = 1_000 * (nodes as u64 + 30) + network.rng.below(1_000);
+        let pause = 1_000 * (5 * nodes as u64 + 30) + network.rng.below(5_000);
         network.world.run_for(Duration::from_millis(pause));
         let Some(id) = network.world.id(victim) else {
             continue;
@@ -414,7 +416,7 @@ fn in_cores(seed: u64, nodes: usize, sum: &mut Sum) {
     let outcome = network.outcome(vec![
         // Few crashes a run: the mean of one run says little.
         Figure::mean(
-            "first suspicion, whole cores",
+            "first suspicion, whole cores in calm",
             total / crashes as f64,
             "periods",
         )

@@ -217,6 +217,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.peers.discovery_interval = seconds("peers.discovery_interval_s");
     core.peers.peer_timeout = seconds("peers.timeout_h") * 3_600;
     core.peers.probe_period = millis("peers.heartbeat_ms");
+    core.peers.calm_factor = u32::try_from(settings.int("peers.calm_factor")).unwrap_or(u32::MAX);
     core.peers.loopback_strict = settings.text("limits.loopback") == "strict";
     core.peers.min_trust = fraction("trust.min");
 

@@ -136,7 +136,13 @@ pub const KEYS: &[Key] = &[
         "peers.heartbeat_ms",
         Kind::Int(100, 60_000),
         "1000",
-        "Milliseconds between probes of one random link",
+        "Milliseconds between probes of one random link while somebody is silent",
+    ),
+    key(
+        "peers.calm_factor",
+        Kind::Int(1, 60),
+        "5",
+        "Times that probes are rarer while everybody answers",
     ),
     key(
         "gossip.fanout",
