@@ -13,7 +13,7 @@ pub const PARTITION: Scenario = Scenario::new(
 )
 .nodes(200)
 .nodes_min(4)
-.seeds(2)
+.seeds(10)
 .full(200, 500);
 
 fn run(seed: u64, nodes: usize) -> Outcome {

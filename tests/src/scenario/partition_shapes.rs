@@ -14,7 +14,7 @@ pub const PARTITION_SHAPES: Scenario = Scenario::new(
 )
 .nodes(200)
 .nodes_min(6)
-.seeds(SHAPES)
+.seeds(2 * SHAPES)
 .full(200, 500);
 
 const SHAPES: u64 = 3;
