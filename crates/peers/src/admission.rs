@@ -353,7 +353,7 @@ impl Peers {
         self.persist(peer);
         self.hinted(peer, &remote, ack.peers.into_vec());
         if self.is_short() {
-            self.ask(peer, repute_protocol::limits::RECORDS_MAX);
+            self.ask_newcomer(peer);
             self.dialling.soon(self.now.mono);
         } else if !self.owed().is_empty() {
             self.dialling.soon(self.now.mono);

@@ -118,9 +118,12 @@ impl Peers {
             interval
         };
         let barren = self.discovery.barren > 0;
-        self.discovery.barren = self.discovery.barren.saturating_add(1);
-        self.discovery.ask_at = mono + self.rng.jitter(pause, 20);
         let active: Vec<NodeId> = self.active().collect();
+        // Where nobody is asked, nothing new says nothing.
+        if !active.is_empty() {
+            self.discovery.barren = self.discovery.barren.saturating_add(1);
+        }
+        self.discovery.ask_at = mono + self.rng.jitter(pause, 20);
         let asked = if short && !barren { ASKED_SHORT } else { 1 };
         for peer in self.rng.sample(&active, asked) {
             self.ask(peer, if barren { FEW } else { RECORDS_MAX });
@@ -140,7 +143,13 @@ impl Peers {
         }
     }
 
-    pub(crate) fn ask(&mut self, peer: NodeId, records: usize) {
+    /// Asks a peer that has just come, for few records if all others had nothing new.
+    pub(crate) fn ask_newcomer(&mut self, peer: NodeId) {
+        let barren = self.discovery.barren > 1;
+        self.ask(peer, if barren { FEW } else { RECORDS_MAX });
+    }
+
+    fn ask(&mut self, peer: NodeId, records: usize) {
         let mono = self.now.mono;
         let Some(link) = self.links.get_mut(&peer).filter(|link| link.admitted) else {
             return;
