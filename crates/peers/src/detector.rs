@@ -193,7 +193,7 @@ impl Peers {
     /// A probe was missed: from now on this node looks closely, for a while.
     fn alarm(&mut self) {
         let (mono, period) = (self.now.mono, self.config.probe_period);
-        if mono >= self.detector.alarm_until {
+        if mono >= self.detector.alarm_until && self.config.calm_factor > 1 {
             let soon = mono + self.detector.within(period);
             self.detector.probe_at = self.detector.probe_at.min(soon);
         }
@@ -506,12 +506,11 @@ impl Peers {
                 relay.declined = true;
                 relay.deadline = mono + self.config.probe_period;
                 self.detector.relays.insert(nonce, relay);
-                // What another node missed and this one misses too, it finds out for itself, unless
-                // it has reasons to doubt itself.
-                if !self.config.self_doubt || self.detector.doubt == 0 {
-                    self.alarm();
-                    self.probe(target);
-                }
+                // What another node missed and this one misses too, it finds out for itself: next,
+                // not besides, or a node that hears nobody would suspect twice as many.
+                self.alarm();
+                self.detector.round.retain(|peer| *peer != target);
+                self.detector.round.push(target);
             }
         }
     }
