@@ -174,6 +174,16 @@ impl Archive {
         })
     }
 
+    /// When the oldest of what is kept came, if the next one takes its room: what has not been asked
+    /// for by then is asked for in vain.
+    pub(crate) fn full_since(&self) -> Option<Mono> {
+        let nearly = |held: usize, max: usize| held >= max - max / 8;
+        let full =
+            nearly(self.kept.len(), self.count_max) || nearly(self.kept_bytes, self.bytes_max);
+        let oldest = self.kept.front().filter(|_| full)?;
+        self.at(oldest.serial).map(|known| known.arrived)
+    }
+
     /// What arrived within `age`, the latest `count` at most, oldest first.
     pub(crate) fn recent(&self, now: Mono, age: Duration, count: usize) -> Vec<Announced> {
         let latest = self.kept.iter().rev().take(count);

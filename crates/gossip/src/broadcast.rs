@@ -12,8 +12,11 @@ use repute_protocol::{
 
 use crate::{Event, Gossip, Output, archive::Known, reconcile::MISSED_AGE, topics::Delivery};
 
-/// Between two prunes on one link: pushes that crossed the first must not each cause another.
+/// Between two prunes, or two such grafts, on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
+
+/// So many messages in a row that had to be asked for, and an eager link is doubted.
+const UNPUSHED_MAX: u8 = 4;
 
 /// How a copy came.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +156,10 @@ impl Gossip {
             // be our last eager link and never be pruned.
             link.eager |= !arrival.requested;
         }
+        if !arrival.requested {
+            self.pushed_at = self.now.mono;
+        }
+        self.note_unpushed(first, arrival.requested);
         if !arrival.requested && !self.is_active(&first) {
             self.correct(first);
         }
@@ -391,6 +398,28 @@ impl Gossip {
         link.pruned = Some(now);
         self.stats.prunes += 1;
         self.send_control(peer, GossipFrame::Prune);
+    }
+
+    /// Counts what a neighbour that we take for eager brought only on request. A few in a row say
+    /// that it takes us for lazy: a prune of ours crossed its push. Where it does not, the graft
+    /// changes nothing.
+    fn note_unpushed(&mut self, peer: NodeId, requested: bool) {
+        let active = self.is_active(&peer);
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        if !requested || !link.eager || !active {
+            link.unpushed = 0;
+            return;
+        }
+        let now = self.now.mono;
+        link.unpushed = link.unpushed.saturating_add(1);
+        let lately = |at| now.since(at) < PRUNE_PAUSE;
+        if link.unpushed >= UNPUSHED_MAX && !link.grafted.is_some_and(lately) {
+            link.unpushed = 0;
+            link.grafted = Some(now);
+            self.graft(peer, Vec::new());
+        }
     }
 
     /// Whether enough time has passed since the last prune on this link.

@@ -12,6 +12,7 @@ use crate::{
     Config, ConfigError, Event, Input, Limits, Output, SeenAuthor, Stats,
     archive::Archive,
     hash::{Keyed, Table},
+    hold::Hold,
     lead::Lead,
     link::{Full, Link},
     membership::Passive,
@@ -56,6 +57,9 @@ pub struct Gossip {
     pub(crate) lead: Lead,
     pub(crate) doubts: VecDeque<Doubt>,
     pub(crate) torn_until: Mono,
+    /// When a new message was last pushed to us.
+    pub(crate) pushed_at: Mono,
+    pub(crate) hold: Hold,
     pub(crate) reconciler: Reconciler,
     pub(crate) topics: Topics,
     pub(crate) signing: BTreeSet<u64>,
@@ -111,6 +115,8 @@ impl Gossip {
             lead: Lead::default(),
             doubts: VecDeque::new(),
             torn_until: Mono::ZERO,
+            pushed_at: Mono::ZERO,
+            hold: Hold::default(),
             reconciler: Reconciler::default(),
             signing: BTreeSet::new(),
             stats: Stats::default(),
@@ -132,10 +138,10 @@ impl Gossip {
         self.authors.restore(seen);
     }
 
-    /// Whether another publish is accepted now: not too many wait for their signature, and not
-    /// all links that would carry it are congested.
+    /// Whether another publish is accepted now: not too many wait for their signature, no neighbour
+    /// is about to take what waits for it, and not all links that would carry it are congested.
     pub fn is_ready(&self) -> bool {
-        if self.signing.len() >= self.limits.signing_max {
+        if self.signing.len() >= self.limits.signing_max || self.hold.is_on() {
             return false;
         }
         let mut eager = self
@@ -145,18 +151,6 @@ impl Gossip {
             .filter(|link| link.eager)
             .peekable();
         eager.peek().is_none() || eager.any(|link| !link.is_congested(&self.limits))
-    }
-
-    /// Whether the shell should pause reading broadcasts from this peer until fewer messages wait
-    /// for their signature check. Reading on loses nothing for good, but costs a second transfer.
-    pub fn is_saturated(&self, peer: NodeId) -> bool {
-        let half = |max: usize| max / 2;
-        self.pending.len() >= half(self.limits.pending_max)
-            || self.pending_bytes >= half(self.limits.pending_bytes_max)
-            || self
-                .links
-                .get(&peer)
-                .is_some_and(|link| link.pending >= half(self.limits.pending_per_link_max))
     }
 
     /// The active view, sorted.
@@ -209,17 +203,34 @@ impl Gossip {
             return false;
         };
         match link.offer(frame, &self.limits) {
-            Ok(Some(frame)) => self.emit(Output::Send { peer, frame }),
-            Ok(None) => {}
+            Ok(Some(frame)) => {
+                let urgent = false;
+                self.emit(Output::Send {
+                    peer,
+                    frame,
+                    urgent,
+                });
+            }
+            Ok(None) => self.note_queued(peer),
             Err(Full) => return false,
         }
         true
     }
 
-    /// Sends a control frame; counts it when the link has no room.
+    /// Sends a control frame past the queue; counts it when the link takes nothing any more.
     pub(crate) fn send_control(&mut self, peer: NodeId, frame: GossipFrame) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
         let frame = Frame::Gossip(frame).encode();
-        if !self.send_bytes(peer, &frame) {
+        if link.takes_urgent(frame.len(), &self.limits) {
+            let urgent = true;
+            self.emit(Output::Send {
+                peer,
+                frame,
+                urgent,
+            });
+        } else {
             self.stats.announcements_dropped += 1;
         }
     }
@@ -307,18 +318,24 @@ impl Gossip {
         };
         link.outstanding = link.outstanding.saturating_sub(bytes);
         self.pump(peer);
+        self.note_drained(peer, bytes);
     }
 
-    /// Lets flow to a link what its credit allows: queued frames, then what it asked for, then
-    /// announcements.
+    /// Lets flow to a link what its credit allows: what it asked for, because others may soon have
+    /// it no more; then queued frames, then announcements.
     pub(crate) fn pump(&mut self, peer: NodeId) {
+        self.serve(peer);
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
         while let Some(frame) = link.next_queued(&self.limits) {
-            self.outputs.push_back(Output::Send { peer, frame });
+            let urgent = false;
+            self.outputs.push_back(Output::Send {
+                peer,
+                frame,
+                urgent,
+            });
         }
-        self.serve(peer);
         let waiting = self
             .links
             .get(&peer)
@@ -445,6 +462,7 @@ impl Gossip {
             let peers = self.active.clone();
             self.emit(Output::Active { peers });
         }
+        self.settle_hold();
         let ready = self.is_ready();
         if ready && !self.said_ready {
             self.emit(Output::Event(Event::Ready));
@@ -537,6 +555,7 @@ impl Machine for Gossip {
             self.maintain_at,
             missing,
             doubt,
+            self.hold.next_due(),
             self.topics.next_deadline(),
         ]
         .into_iter()

@@ -44,6 +44,7 @@ mod config;
 mod engine;
 mod error;
 mod hash;
+mod hold;
 mod input;
 mod invariants;
 mod lead;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use repute_base::{Address, Mono, TokenBucket};
 use repute_protocol::{Announced, MessageId};
 
-use crate::{Limits, score::Score};
+use crate::{Limits, hold::Crowd, score::Score};
 
 /// Reconciliation steps a second that one link may cause, and at once: a late joiner needs many.
 const RECONCILE_RATE: u64 = 16;
@@ -37,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) outstanding: usize,
     pub(crate) queue: VecDeque<Bytes>,
     pub(crate) queued_bytes: usize,
+    /// While the queue is crowded.
+    pub(crate) crowd: Option<Crowd>,
     /// Messages the peer asked for, served as credit allows.
     pub(crate) serve: VecDeque<MessageId>,
     /// Announcements gathered for the peer.
@@ -60,6 +62,9 @@ pub(crate) struct Link {
     /// When we last corrected the peer's view of the link.
     pub(crate) corrected: Option<Mono>,
     pub(crate) pruned: Option<Mono>,
+    /// Messages in a row that it announced and gave on request, though we take it for eager.
+    pub(crate) unpushed: u8,
+    pub(crate) grafted: Option<Mono>,
     /// By how many links its path was shorter than the tree's, a moving mean in 256ths.
     pub(crate) ahead: i32,
     pub(crate) sync_due: Option<Mono>,
@@ -77,6 +82,7 @@ impl Link {
             outstanding: 0,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            crowd: None,
             serve: VecDeque::new(),
             announce: VecDeque::new(),
             fetch: VecDeque::new(),
@@ -93,6 +99,8 @@ impl Link {
             dismissed_until: Mono::ZERO,
             corrected: None,
             pruned: None,
+            unpushed: 0,
+            grafted: None,
             ahead: 0,
             sync_due: None,
             session: None,
@@ -122,6 +130,19 @@ impl Link {
         self.queued_bytes += frame.len();
         self.queue.push_back(frame.clone());
         Ok(None)
+    }
+
+    /// Whether an urgent frame, which waits for no credit, may go. A link that has taken nothing for
+    /// so long gets none either.
+    pub(crate) const fn takes_urgent(&mut self, bytes: usize, limits: &Limits) -> bool {
+        let max = limits
+            .link_credit_bytes
+            .saturating_add(limits.link_queue_bytes_max);
+        if self.outstanding >= max {
+            return false;
+        }
+        self.outstanding = self.outstanding.saturating_add(bytes);
+        true
     }
 
     /// The next queued frame that credit allows.

@@ -165,6 +165,7 @@ impl Gossip {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
+        self.forget_crowd(peer);
         self.ask_others_than(peer);
         if !link.distrusted && !link.addresses.is_empty() {
             self.passive.add(peer, link.addresses, &mut self.rng);

@@ -18,6 +18,9 @@ pub enum Output {
         peer: NodeId,
         /// The encoded frame.
         frame: Bytes,
+        /// Small, and to overtake what is not: a request that waits behind thousands of messages
+        /// comes when nobody has what it asks for.
+        urgent: bool,
     },
     /// Check the signature, in any order or batch, and answer with
     /// [`Input::Verified`](crate::Input::Verified) or [`Input::Forged`](crate::Input::Forged).
@@ -60,6 +63,13 @@ pub enum Output {
     Persist {
         /// At most [`Limits::persist_batch_max`](crate::Limits::persist_batch_max) rows.
         rows: Vec<SeenAuthor>,
+    },
+    /// Do not read from these links until told otherwise, so that QUIC slows their peers down: what
+    /// they bring cannot be passed on as fast. Replaces what was said before; none when empty. To
+    /// read on nevertheless loses nothing for good, but costs a second transfer.
+    Hold {
+        /// Whose links, sorted.
+        peers: Vec<NodeId>,
     },
     /// This peer was the first to bring a message that proved valid: evidence of good service.
     Useful {

@@ -23,6 +23,9 @@ const DOUBT_EXTRA: Duration = Duration::from_millis(200);
 const BEHIND: usize = 128;
 /// and then the tree may take so long.
 const BEHIND_FOR: Duration = Duration::from_millis(500);
+/// So many messages are announced and nothing new is pushed for so long: the tree is torn here.
+const STARVED_MESSAGES: usize = 8;
+const STARVED_FOR: Duration = Duration::from_millis(100);
 /// So long after a tree link was lost, repair does not wait for the tree.
 const TORN_FOR: Duration = Duration::from_secs(5);
 /// Messages that came within this time before are announced to a new neighbour.
@@ -293,11 +296,20 @@ impl Gossip {
         }
         let wait = self.patience.with_tree(self.missing.len());
         // While we are behind ourselves, what is missed waits before our own door.
-        if self.pending.len() >= BEHIND {
+        let wait = if self.pending.len() >= BEHIND {
             wait.max(BEHIND_FOR)
         } else {
             wait
-        }
+        };
+        wait.min(self.in_time())
+    }
+
+    /// The longest wait that leaves time to ask others: they keep a message about as long as we do.
+    fn in_time(&self) -> Duration {
+        self.archive.full_since().map_or(Duration::MAX, |oldest| {
+            let kept_for = self.now.mono.since(oldest);
+            (kept_for / 4).max(self.patience.with_torn_tree())
+        })
     }
 
     /// How long the last message may be under way, so that copies of it still come.
@@ -305,10 +317,13 @@ impl Gossip {
         4 * self.patience.with_tree(self.missing.len())
     }
 
-    /// Whether the tree has just lost a link here, or has none: then it need not be waited for.
+    /// Whether the tree has just lost a link here, has none, or brings nothing although others have
+    /// it: then it need not be waited for.
     pub(crate) fn is_torn(&self) -> bool {
         let eager = |peer: &NodeId| self.links.get(peer).is_some_and(|link| link.eager);
-        self.now.mono < self.torn_until || !self.active.iter().any(eager)
+        let starved = self.missing.len() >= STARVED_MESSAGES
+            && self.now.mono.since(self.pushed_at) >= STARVED_FOR;
+        self.now.mono < self.torn_until || starved || !self.active.iter().any(eager)
     }
 
     /// A link of the tree is gone.
@@ -381,6 +396,7 @@ impl Gossip {
         let now = self.now.mono;
         let torn = self.is_torn();
         let lead = self.wait_for_tree();
+        let in_time = self.in_time();
         let mut asks: BTreeMap<NodeId, Vec<MessageId>> = BTreeMap::new();
         for _ in 0..CHASE_BATCH {
             let Some((due, id)) = self
@@ -405,14 +421,15 @@ impl Gossip {
                 }
             }
             let latest = entry.asked.last().and_then(|peer| self.links.get_mut(peer));
-            let mut wait = self.patience.with_reply();
+            let mut wait = self.patience.with_reply().min(in_time);
             let mut patient =
                 self.pending.contains_key(&id) || self.pending.len() >= self.limits.pending_max;
             if let Some(link) = latest {
                 let listed = link.in_flight.contains(&id) || !link.fetch.is_empty();
-                if listed && now.since(link.fetch_progress) < FETCH_PATIENCE {
+                let patience = FETCH_PATIENCE.min(in_time);
+                if listed && now.since(link.fetch_progress) < patience {
                     patient = true;
-                    wait = FETCH_PATIENCE;
+                    wait = patience;
                 } else if !patient {
                     link.score.broken_promise();
                 }
@@ -501,7 +518,7 @@ impl Gossip {
     /// Sends what a peer asked for, as its credit allows.
     pub(crate) fn serve(&mut self, peer: NodeId) {
         while let Some(link) = self.links.get_mut(&peer) {
-            if !link.queue.is_empty() || link.is_congested(&self.limits) {
+            if link.is_congested(&self.limits) {
                 break;
             }
             let Some(id) = link.serve.pop_front() else {

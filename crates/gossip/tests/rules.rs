@@ -181,6 +181,7 @@ impl Lab {
                 Output::Send {
                     peer: receiver,
                     frame,
+                    ..
                 } if *receiver == peer(to) => Some(decode(frame)),
                 _ => None,
             })
@@ -707,6 +708,105 @@ fn one_slow_link_stalls_no_other_and_hears_later_what_it_missed() {
             .any(|f| matches!(f, Frame::Gossip(GossipFrame::Announce { .. })))
     );
     assert_eq!(lab.accused(), []);
+}
+
+#[test]
+fn while_a_neighbour_has_to_catch_up_nobody_else_is_read_and_nothing_published() {
+    let limits = Limits {
+        link_credit_bytes: 4_000,
+        link_queue_bytes_max: 64_000,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(3, limits);
+    let held = |lab: &Lab| {
+        let last = |o: &Output| match o {
+            Output::Hold { peers } => Some(peers.clone()),
+            _ => None,
+        };
+        lab.out.iter().rev().find_map(last)
+    };
+    let mut others = vec![peer(1), peer(2)];
+    others.sort_unstable();
+    for n in 0..100 {
+        lab.push(1, &message(n));
+        lab.verify();
+        lab.put(Input::LinkQueue {
+            peer: peer(2),
+            bytes: 1 << 20,
+        });
+    }
+    assert_eq!(held(&lab), Some(others));
+    assert!(!lab.engine.is_ready());
+    lab.put(Input::LinkQueue {
+        peer: peer(3),
+        bytes: 4_000,
+    });
+    while lab.engine.stats().dropped_by_queue == 0 && held(&lab) != Some(Vec::new()) {
+        lab.put(Input::LinkQueue {
+            peer: peer(3),
+            bytes: 4_000,
+        });
+    }
+    assert_eq!(held(&lab), Some(Vec::new()), "it has caught up");
+    assert!(lab.engine.is_ready());
+    // The same again, but this time it takes nothing at all.
+    for n in 100..200 {
+        lab.push(1, &message(n));
+        lab.verify();
+        lab.put(Input::LinkQueue {
+            peer: peer(2),
+            bytes: 1 << 20,
+        });
+    }
+    assert!(!lab.engine.is_ready());
+    lab.wait(400);
+    assert_eq!(held(&lab), Some(Vec::new()), "nobody waits for who stands");
+    assert!(lab.engine.is_ready());
+    assert_eq!(lab.accused(), []);
+}
+
+#[test]
+fn a_neighbour_that_only_announces_though_it_should_push_is_grafted() {
+    let mut lab = Lab::new(3);
+    for n in 0..4 {
+        let envelope = message(n);
+        assert!(!lab.sent_to(1).iter().any(is_graft));
+        let messages = BoundedVec::truncated([Announced {
+            id: envelope.id(),
+            hops: 1,
+        }]);
+        lab.control(1, GossipFrame::Announce { messages });
+        lab.wait(2);
+        assert!(lab.sent_to(1).iter().any(is_want));
+        lab.broadcast(1, &envelope, true);
+        lab.verify();
+    }
+    assert_eq!(lab.delivered(), 4);
+    assert!(lab.sent_to(1).iter().any(is_graft));
+}
+
+#[test]
+fn a_request_overtakes_the_messages_that_wait() {
+    let limits = Limits {
+        link_credit_bytes: 4_000,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(2, limits);
+    for n in 0..100 {
+        lab.push(1, &message(n));
+        lab.verify();
+    }
+    lab.out.clear();
+    let missed = message(1_000);
+    let messages = BoundedVec::truncated([Announced {
+        id: missed.id(),
+        hops: 1,
+    }]);
+    lab.control(2, GossipFrame::Announce { messages });
+    lab.wait(2);
+    let urgent =
+        |o: &Output| matches!(o, Output::Send { peer: to, urgent: true, .. } if *to == peer(2));
+    assert!(lab.out.iter().any(urgent));
 }
 
 #[test]

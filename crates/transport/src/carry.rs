@@ -217,7 +217,7 @@ async fn read_until_done(
     let end = select! {
         biased;
         () = datagram::read_until_too_bad(&shared, &link, &carrier.connection) => End::Framing,
-        end = reader.read(&shared, &link) => end,
+        end = reader.read(&shared, &link, &carrier.connection) => end,
         () = retired_long => End::Unheeded,
     };
     let connection = &carrier.connection;
@@ -289,12 +289,22 @@ fn lose(shared: &Arc<Shared>, link: &Arc<Link>, connection: &quinn::Connection) 
 }
 
 impl Reader {
-    async fn read(&mut self, shared: &Arc<Shared>, link: &Arc<Link>) -> End {
+    async fn read(
+        &mut self,
+        shared: &Arc<Shared>,
+        link: &Arc<Link>,
+        connection: &quinn::Connection,
+    ) -> End {
         let mut chunks: [Bytes; READ_CHUNKS] = Default::default();
         loop {
             shared.probe("reader", link.peer);
             if let Err(end) = self.deliver(shared, link).await {
                 return end;
+            }
+            select! {
+                () = link.until_wanted() => {}
+                // Reading says how.
+                _ = connection.closed() => {}
             }
             match self.recv.read_chunks(&mut chunks).await {
                 Ok(Some(filled)) => {

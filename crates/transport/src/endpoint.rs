@@ -151,6 +151,14 @@ impl Endpoint {
         outcome
     }
 
+    /// Stops reading the streams of these peers, and of no others: their windows fill up, and QUIC
+    /// slows the peers down. Datagrams are read on. A link that comes up later is read.
+    pub fn hold(&self, peers: &[NodeId]) {
+        for (peer, link) in &self.shared().registry().links {
+            link.hold(peers.contains(peer));
+        }
+    }
+
     /// Ends the link to `peer` after what is queued and `disconnect`, within
     /// [`Config::flush_time`]. [`Event::LinkDown`] follows at once, with [`LinkDown::Local`].
     pub fn close(&self, peer: NodeId, disconnect: Disconnect) {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use repute_identity::NodeId;
 use repute_protocol::{Disconnect, FrameHeader, FrameKind};
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::{Notify, Semaphore, watch},
     time::Instant,
 };
 
@@ -130,6 +130,8 @@ pub(crate) struct Link {
     /// Places for events that datagrams bring: apart, so that nobody has to wait for one.
     datagrams: Arc<Semaphore>,
     queue_bytes_max: usize,
+    /// Whether the application wants nothing from this stream for now.
+    held: watch::Sender<bool>,
     drained: AtomicUsize,
     drained_posted: AtomicBool,
     state: Mutex<State>,
@@ -158,6 +160,7 @@ impl Link {
             inbox_bytes_max: config.inbox_link_bytes_max,
             datagrams: Arc::new(Semaphore::new(DATAGRAMS_WAITING_MAX)),
             queue_bytes_max: config.queue_bytes_max,
+            held: watch::Sender::new(false),
             drained: AtomicUsize::new(0),
             drained_posted: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -238,6 +241,20 @@ impl Link {
         }
     }
 
+    /// Whether the stream is read.
+    pub(crate) fn hold(&self, held: bool) {
+        self.held
+            .send_if_modified(|now| core::mem::replace(now, held) != held);
+    }
+
+    /// Waits while the application wants nothing from this stream.
+    pub(crate) async fn until_wanted(&self) {
+        if *self.held.borrow() {
+            // The sender is ours: it cannot be gone.
+            let _ = self.held.subscribe().wait_for(|held| !held).await;
+        }
+    }
+
     /// A place for what a datagram brought; `None` when too many wait already.
     pub(crate) fn datagram_room(&self) -> Option<Room> {
         let place = Arc::clone(&self.datagrams).try_acquire_owned().ok()?;
@@ -291,6 +308,7 @@ impl Link {
             return;
         }
         state.up = false;
+        self.hold(false);
         self.inbox.close();
         let room = state.last_room.take().unwrap_or_default();
         shared.inbox.post(

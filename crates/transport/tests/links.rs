@@ -305,6 +305,36 @@ async fn when_nobody_reads_the_queue_fills_and_a_frame_is_refused() {
 }
 
 #[tokio::test]
+async fn a_held_peer_is_not_read_until_it_is_wanted_again() {
+    let (mut a, mut b) = pair().await;
+    b.endpoint.hold(&[a.id]);
+    let data = BoundedBytes::new(vec![7; 10_000]).unwrap();
+    let wire = Frame::CustomData(CustomData { kind: 1, data }).encode();
+    let mut accepted = 0;
+    loop {
+        match a.endpoint.send(b.id, wire.clone(), Priority::Broadcast) {
+            Ok(()) => accepted += 1,
+            Err(_) => {
+                let wait = Duration::from_millis(300);
+                if timeout(wait, a.events.next()).await.is_err() {
+                    break;
+                }
+            }
+        }
+    }
+    let mut early = 0;
+    while let Some(event) = b.events.try_next() {
+        if let Event::Frames { frames, .. } = event {
+            early += frames.len();
+        }
+    }
+    // What was being read when it was held still comes.
+    assert!(early * 2 < accepted, "{early} of {accepted}");
+    b.endpoint.hold(&[]);
+    assert_eq!(b.frames(accepted - early).await.len(), accepted - early);
+}
+
+#[tokio::test]
 async fn one_peer_that_floods_does_not_keep_others_out() {
     let (a, mut b) = pair().await;
     let data = BoundedBytes::new(vec![7; 60_000]).unwrap();

@@ -199,7 +199,7 @@ impl Member {
         out: &mut Outbox<Bytes>,
     ) {
         match output {
-            Output::Send { peer, frame } => {
+            Output::Send { peer, frame, .. } => {
                 if let Some(link) = self.links.get_mut(&peer) {
                     link.written += frame.len();
                     if link.written >= REPORT_BYTES {

@@ -95,7 +95,7 @@ impl Relay {
                         let envelope = proven.take();
                         next.extend(envelope.map(|envelope| Input::Verified { from, envelope }));
                     }
-                    Output::Send { peer, frame } => {
+                    Output::Send { peer, frame, .. } => {
                         let bytes = frame.len();
                         // Small frames are control: announcements, prunes.
                         sent += usize::from(bytes > 1_024);

@@ -494,7 +494,7 @@ impl Busy {
             while let Some(output) = self.nodes[index].engine.poll_output() {
                 let node = &mut self.nodes[index];
                 match output {
-                    Output::Send { peer, frame } => {
+                    Output::Send { peer, frame, .. } => {
                         cost += FRAME_OUT_US;
                         let to = self.by_id[&peer];
                         effects.push(Effect::Send {

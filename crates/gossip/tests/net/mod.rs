@@ -117,7 +117,7 @@ impl Node {
         out: &mut Outbox<Bytes>,
     ) {
         match output {
-            Output::Send { peer, frame } => {
+            Output::Send { peer, frame, .. } => {
                 inputs.push(Input::LinkQueue {
                     peer,
                     bytes: frame.len(),

@@ -80,6 +80,11 @@ pub enum Output {
         /// What to say.
         disconnect: Disconnect,
     },
+    /// Read nothing from these links until told otherwise; replaces what was said before.
+    Hold {
+        /// Whose links, sorted; none when empty.
+        peers: Vec<NodeId>,
+    },
     /// Check a signature; answered by `Verified` or `Forged`.
     Verify {
         /// Who sent the envelope.

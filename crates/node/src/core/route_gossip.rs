@@ -12,11 +12,19 @@ use super::{Core, Event, Output, Priority, Write};
 impl Core {
     pub(super) fn route_gossip(&mut self, now: Timestamp, output: Gossip) {
         match output {
-            Gossip::Send { peer, frame } => {
+            Gossip::Send {
+                peer,
+                frame,
+                urgent,
+            } => {
+                let priority = match urgent {
+                    true => Priority::Control,
+                    false => Priority::Bulk,
+                };
                 self.output(Output::Send {
                     peer,
                     frame,
-                    priority: Priority::Bulk,
+                    priority,
                 });
             }
             Gossip::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
@@ -36,6 +44,7 @@ impl Core {
             Gossip::Persist { rows } => {
                 self.persist(vec![Write::Seen(rows)]);
             }
+            Gossip::Hold { peers } => self.output(Output::Hold { peers }),
             Gossip::Useful { peer } => self.observe(peer, Evidence::Useful, Fault::Theirs),
             Gossip::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
             Gossip::Event(event) => self.gossip_event(event),

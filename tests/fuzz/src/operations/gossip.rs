@@ -89,7 +89,7 @@ impl Node {
                         self.n
                     );
                 }
-                Output::Send { peer, frame } => {
+                Output::Send { peer, frame, .. } => {
                     assert!(
                         decode(&frame).is_some(),
                         "what we send is what others accept"

@@ -71,6 +71,7 @@ impl Driver {
                     return Some(Input::Drained { peer, bytes });
                 }
             }
+            Output::Hold { peers } => self.endpoint.hold(&peers),
             Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
             Output::Verify { from, envelope } => {
                 let envelope = match self.proven.recognise(envelope) {

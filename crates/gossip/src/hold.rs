@@ -1,0 +1,174 @@
+//! Back-pressure from link to link: who cannot pass on what it reads stops reading.
+
+use alloc::{collections::BTreeSet, vec::Vec};
+use core::time::Duration;
+
+use repute_base::Mono;
+use repute_identity::NodeId;
+
+use crate::{Gossip, Output};
+
+/// A queue is crowded from this part of its limit on: the rest is for what has been read already.
+const CROWDED: usize = 8;
+/// How long a crowded link is waited for before its rate is judged.
+const GRACE: Duration = Duration::from_millis(250);
+/// A crowded link that takes fewer bytes a second is not waited for: one slow peer is no reason to
+/// keep messages from all others. It hears of what it missed by announcement.
+const RATE_MIN: u64 = 256 << 10;
+/// The rate of a link is that of the last time so long, or up to twice that.
+const RATE_OVER: Duration = Duration::from_secs(1);
+/// What everybody keeps for others must last so long, or nothing more is published for now: else
+/// who misses a message asks for it in vain. Repair takes a few round trips of a busy network.
+const KEPT_FOR_MIN: Duration = Duration::from_millis(400);
+/// Between two judgements while any link is crowded.
+const JUDGE: Duration = Duration::from_millis(100);
+
+/// What a link has taken since its queue became crowded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crowd {
+    since: Mono,
+    drained: u64,
+    /// It took too little while it was last judged.
+    slow: bool,
+}
+
+impl Crowd {
+    const fn new(now: Mono) -> Self {
+        Self {
+            since: now,
+            drained: 0,
+            slow: false,
+        }
+    }
+
+    fn takes_enough(&self, now: Mono) -> bool {
+        let elapsed = now.since(self.since);
+        let least = u128::from(RATE_MIN) * elapsed.as_millis() / 1_000;
+        elapsed < 2 * RATE_OVER && u128::from(self.drained) >= least
+    }
+
+    fn drain(&mut self, now: Mono, bytes: usize) {
+        self.drained = self.drained.saturating_add(bytes as u64);
+        if now.since(self.since) >= RATE_OVER {
+            self.slow = !self.takes_enough(now);
+            self.since = now;
+            self.drained = 0;
+        }
+    }
+
+    /// Whether the link takes enough to be waited for.
+    fn is_moving(&self, now: Mono) -> bool {
+        if now.since(self.since) < GRACE {
+            !self.slow
+        } else {
+            self.takes_enough(now)
+        }
+    }
+}
+
+/// Which links are crowded, and whom we do not read from because of it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hold {
+    crowded: BTreeSet<NodeId>,
+    moving: bool,
+    held: Vec<NodeId>,
+    due: Option<Mono>,
+    /// Until then messages come faster than they can be kept for others.
+    outrun_until: Option<Mono>,
+}
+
+impl Hold {
+    /// Whether nothing is to be published: a link that will soon have room is waited for, or
+    /// messages come faster than they can be kept.
+    pub(crate) const fn is_on(&self) -> bool {
+        self.moving || self.outrun_until.is_some()
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Mono> {
+        self.due.into_iter().chain(self.outrun_until).min()
+    }
+}
+
+impl Gossip {
+    /// The queue of a link has grown.
+    pub(crate) fn note_queued(&mut self, peer: NodeId) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        if link.crowd.is_none() && link.queued_bytes > self.limits.link_queue_bytes_max / CROWDED {
+            link.crowd = Some(Crowd::new(self.now.mono));
+            self.hold.crowded.insert(peer);
+        }
+    }
+
+    /// A link has taken so many bytes.
+    pub(crate) fn note_drained(&mut self, peer: NodeId, bytes: usize) {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return;
+        };
+        let Some(crowd) = &mut link.crowd else { return };
+        crowd.drain(self.now.mono, bytes);
+        if link.queued_bytes <= self.limits.link_queue_bytes_max / CROWDED / 2 {
+            link.crowd = None;
+            self.hold.crowded.remove(&peer);
+        }
+    }
+
+    pub(crate) fn forget_crowd(&mut self, peer: NodeId) {
+        self.hold.crowded.remove(&peer);
+    }
+
+    /// Says whom not to read from, where that has changed.
+    ///
+    /// A crowded link does not hold up what it brings itself. In a tree, where each wait is for a
+    /// link further from whoever waits, the last one is a leaf that waits for nobody: so nobody
+    /// waits for itself. Where there are circles, a wait ends because nothing moves.
+    pub(crate) fn settle_hold(&mut self) {
+        let lasts = self.archive.full_since().map(|at| at + KEPT_FOR_MIN);
+        self.hold.outrun_until = lasts.filter(|at| *at > self.now.mono);
+        if self.hold.crowded.is_empty() && !self.hold.moving {
+            return;
+        }
+        let now = self.now.mono;
+        let mut moving = self.hold.crowded.iter().filter(|peer| {
+            let crowd = self.links.get(*peer).and_then(|link| link.crowd);
+            self.active.binary_search(peer).is_ok() && crowd.is_some_and(|one| one.is_moving(now))
+        });
+        let (first, more) = (moving.next().copied(), moving.next().is_some());
+        let held: Vec<NodeId> = match first {
+            Some(alone) if !more => {
+                let others = self.active.iter().filter(|peer| **peer != alone);
+                others.copied().collect()
+            }
+            Some(_) => self.active.clone(),
+            None => Vec::new(),
+        };
+        self.hold.moving = first.is_some();
+        self.hold.due = (!self.hold.crowded.is_empty()).then(|| now + JUDGE);
+        if held != self.hold.held {
+            self.hold.held.clone_from(&held);
+            self.emit(Output::Hold { peers: held });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_waited_for_while_it_moves_and_no_longer() {
+        let at = Mono::from_millis;
+        let mut crowd = Crowd::new(at(1_000));
+        assert!(crowd.is_moving(at(1_249)) && !crowd.is_moving(at(1_250)));
+        crowd.drain(at(1_250), 128 << 10);
+        assert!(crowd.is_moving(at(1_500)) && !crowd.is_moving(at(1_501)));
+        // Old merit does not last, nor does an old fault.
+        crowd.drain(at(1_500), 64 << 20);
+        assert!(crowd.is_moving(at(2_999)) && !crowd.is_moving(at(3_000)));
+        crowd.drain(at(4_000), 1);
+        assert!(!crowd.is_moving(at(4_100)));
+        crowd.drain(at(4_300), 128 << 10);
+        assert!(crowd.is_moving(at(4_400)));
+    }
+}
