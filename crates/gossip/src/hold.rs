@@ -127,6 +127,7 @@ impl Gossip {
         let lasts = self.archive.full_since().map(|at| at + KEPT_FOR_MIN);
         self.hold.outrun_until = lasts.filter(|at| *at > self.now.mono);
         if self.hold.crowded.is_empty() && !self.hold.moving {
+            self.hold.due = None;
             return;
         }
         let now = self.now.mono;

@@ -762,6 +762,15 @@ fn while_a_neighbour_has_to_catch_up_nobody_else_is_read_and_nothing_published()
     lab.wait(400);
     assert_eq!(held(&lab), Some(Vec::new()), "nobody waits for who stands");
     assert!(lab.engine.is_ready());
+    // It takes all at last: nothing is left to judge.
+    for _ in 0..1_000 {
+        lab.put(Input::LinkQueue {
+            peer: peer(3),
+            bytes: 4_000,
+        });
+    }
+    lab.wait(200);
+    assert!(lab.engine.next_deadline().unwrap() > lab.now.mono);
     assert_eq!(lab.accused(), []);
 }
 
