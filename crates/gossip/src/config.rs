@@ -54,7 +54,7 @@ impl Default for Config {
             ttl: TTL_MAX,
             interval: Duration::from_millis(50),
             anti_entropy_interval: Duration::from_secs(30),
-            shuffle_interval: Duration::from_secs(10),
+            shuffle_interval: Duration::from_secs(30),
             passive_size: 30,
             active_walk: 6,
             passive_walk: 3,

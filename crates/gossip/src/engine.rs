@@ -29,7 +29,7 @@ const MAINTENANCE_MS: u64 = 1_000;
 /// After so many seconds in a row with traffic, one without is strange.
 const BUSY_SECONDS: u32 = 5;
 /// Shuffles that bring nobody new come this many times less often at most.
-const SHUFFLE_PAUSE_MAX: u32 = 8;
+const SHUFFLE_PAUSE_MAX: u32 = 4;
 /// A link that exceeds its budget is blamed once in this time.
 const BLAME_PAUSE_MS: u64 = 10_000;
 

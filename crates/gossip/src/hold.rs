@@ -19,7 +19,7 @@ const RATE_MIN: u64 = 256 << 10;
 const RATE_OVER: Duration = Duration::from_secs(1);
 /// What everybody keeps for others must last so long, or nothing more is published for now: else
 /// who misses a message asks for it in vain. Repair takes a few round trips of a busy network.
-const KEPT_FOR_MIN: Duration = Duration::from_millis(400);
+const KEPT_FOR_MIN: Duration = Duration::from_millis(300);
 /// Between two judgements while any link is crowded.
 const JUDGE: Duration = Duration::from_millis(100);
 

@@ -410,7 +410,7 @@ fn an_idle_engine_wakes_up_seldom_and_says_little() {
         lab.put(Input::Tick);
         ticks += 1;
     }
-    // A shuffle every 80 s, a comparison every 30 s that nobody answers here.
+    // A shuffle every two minutes, a comparison every 30 s that nobody answers here.
     assert!((20..=600).contains(&ticks), "{ticks} times in ten minutes");
     let sent = |o: &&Output| matches!(o, Output::Send { .. });
     assert!((15..=60).contains(&lab.out.iter().filter(sent).count()));

@@ -32,6 +32,9 @@ const TURN: usize = 128;
 /// Signatures that the driver checks itself: so few take less than handing them to the task beside
 /// it and getting them back, with two wake-ups.
 const CHECKS_INLINE: usize = 2;
+/// How long after the last check: when they come thick and fast, those that wait while a batch is
+/// away make the next one larger, and so cheaper.
+const CHECKS_INLINE_REST: Duration = Duration::from_millis(2);
 
 type Verdicts = Vec<(NodeId, Result<Verified<Envelope>, Envelope>)>;
 type Fate = (PersistId, Result<(), StoreError>);
@@ -52,6 +55,7 @@ pub(crate) struct Driver {
     /// For checks that are not worth a hand-over.
     verifier: Verifier,
     checks_inline: usize,
+    checked: Mono,
     /// Where batches are checked, beside this task.
     checker: mpsc::Sender<Batch>,
     /// Whether a batch is away.
@@ -126,6 +130,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         } else {
             0
         },
+        checked: Mono::ZERO,
         checker,
         checking: false,
         fates: fates_in,

@@ -9,7 +9,7 @@ use repute_transport::{
     Priority as TransportPriority,
 };
 
-use super::{Driver, Fate, Verdicts};
+use super::{CHECKS_INLINE_REST, Driver, Fate, Verdicts};
 use crate::{
     Command, Event, Input, Output, Priority,
     peers::{DialFailure, LinkDown},
@@ -233,11 +233,14 @@ impl Driver {
     /// Checks what waits, if no batch is away: a few signatures here, more beside the driver.
     pub(super) fn check_more(&mut self) {
         while !self.checking && !self.checks.is_empty() {
-            let batch = self.checks.take_batch(self.clock.now().mono);
+            let now = self.clock.now().mono;
+            let batch = self.checks.take_batch(now);
             if batch.is_empty() {
                 return;
             }
-            if batch.signatures() <= self.checks_inline {
+            let rested = now.since(self.checked) >= CHECKS_INLINE_REST;
+            self.checked = now;
+            if rested && batch.signatures() <= self.checks_inline {
                 let verdicts = batch.check_with(&mut self.verifier);
                 self.verdicts(verdicts);
             } else {
