@@ -9,7 +9,7 @@ use repute_identity::{Identity, NodeId, Verifier};
 use repute_protocol::{Envelope, ProvenBursts, Unsigned, Verified};
 use repute_storage::{Store, StoreError};
 use repute_transport::{
-    Endpoint, Events,
+    Endpoint, Event as LinkEvent, Events,
     verify::{Batch, VerifyLimits, VerifyQueue},
 };
 use tokio::{
@@ -154,17 +154,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
                 driver.verdicts(done);
             }
             event = links.next(), if !driver.is_behind() => match event {
-                Some(event) => {
-                    driver.link_event(event);
-                    // What arrived together is handled together, so that batches can form.
-                    for _ in 1..TURN {
-                        if driver.is_behind() {
-                            break;
-                        }
-                        let Some(event) = links.try_next() else { break };
-                        driver.link_event(event);
-                    }
-                }
+                Some(event) => driver.link_events(event, &mut links),
                 None => break,
             },
             () = sleep_until(deadline) => {}
@@ -199,6 +189,18 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
 }
 
 impl Driver {
+    /// Handles together what arrived together, so that batches can form.
+    fn link_events(&mut self, first: LinkEvent, links: &mut Events) {
+        self.link_event(first);
+        for _ in 1..TURN {
+            if self.is_behind() {
+                break;
+            }
+            let Some(event) = links.try_next() else { break };
+            self.link_event(event);
+        }
+    }
+
     /// Whether links bring more than can be checked. Reading then waits, and through the windows of
     /// QUIC the senders do: what is read and not checked would be dropped and asked for once more.
     /// What suspects sent does not count, or they could stop everybody.
