@@ -33,8 +33,8 @@ pub struct Config {
     pub shuffle_passive: u8,
     /// Neighbours that stay eager whatever copies they bring: 1 for a tree, up to 33 for a mesh in
     /// which every neighbour pushes every message; above 1 own messages go to all other links too.
-    /// A mesh costs a copy from each neighbour and
-    /// leaves nobody to wait for: for networks in which many are hostile. 1 to 33.
+    /// A mesh costs a copy from each neighbour and leaves nobody to wait for: for networks in which
+    /// many are hostile. 1 to 33.
     pub eager_min: u8,
     /// How much shorter, in links, another path must be before the tree is changed for it. 1 to
     /// 32; Plumtree's 7 for many senders.

@@ -11,25 +11,21 @@ use repute_protocol::{Frame, FromPeer, GossipFrame, MessageId, Misbehaviour, Net
 use crate::{
     Config, ConfigError, Event, Input, Limits, Output, SeenAuthor, Stats,
     archive::Archive,
+    doubt::Doubt,
     hash::{Keyed, Table},
     hold::Hold,
     lead::Lead,
     link::{Full, Link},
-    membership::Passive,
+    maintenance::Maintenance,
+    passive::Passive,
     patience::Patience,
     pending::Waiting,
     reconcile::Reconciler,
-    repair::{Doubt, Missing},
+    repair::Missing,
     seen::Authors,
     topics::Topics,
 };
 
-/// Between two rounds of clean-up, scoring and filling of the active view.
-const MAINTENANCE_MS: u64 = 1_000;
-/// After so many seconds in a row with traffic, one without is strange.
-const BUSY_SECONDS: u32 = 5;
-/// Shuffles that bring nobody new come this many times less often at most.
-const SHUFFLE_PAUSE_MAX: u32 = 4;
 /// A link that exceeds its budget is blamed once in this time.
 const BLAME_PAUSE_MS: u64 = 10_000;
 
@@ -66,16 +62,10 @@ pub struct Gossip {
     pub(crate) stats: Stats,
     /// Until then, messages that all neighbours kept from us count as a sign of ill will.
     pub(crate) deprived_until: Mono,
-    traffic: bool,
-    /// Seconds in a row that had traffic.
-    busy: u32,
+    pub(crate) maintenance: Maintenance,
     said_ready: bool,
     flush_at: Option<Mono>,
     persist_at: Option<Mono>,
-    maintain_at: Option<Mono>,
-    shuffle_at: Mono,
-    /// By how much shuffles have slowed down because they bring nothing new.
-    shuffle_pause: u32,
     outputs: VecDeque<Output>,
 }
 
@@ -121,14 +111,10 @@ impl Gossip {
             signing: BTreeSet::new(),
             stats: Stats::default(),
             deprived_until: Mono::ZERO,
-            traffic: false,
-            busy: 0,
+            maintenance: Maintenance::default(),
             said_ready: true,
             flush_at: None,
             persist_at: None,
-            maintain_at: None,
-            shuffle_at: Mono::ZERO,
-            shuffle_pause: 1,
             outputs: VecDeque::new(),
         })
     }
@@ -190,11 +176,6 @@ impl Gossip {
         }
         self.maintain_soon();
         self.emit(Output::Misbehaviour { peer, kind });
-    }
-
-    /// Something new came in: the second that runs had traffic.
-    pub(crate) const fn saw_traffic(&mut self) {
-        self.traffic = true;
     }
 
     /// Writes a frame to a link, or queues it. False when the queue is full.
@@ -381,79 +362,8 @@ impl Gossip {
         }
         let late = self.topics.overdue(now);
         self.deliver_all(late);
-        if self.maintain_at.is_some_and(|at| at <= now) {
-            self.maintain_at = None;
+        if self.maintenance.is_due(now) {
             self.maintain();
-        }
-    }
-
-    fn maintain(&mut self) {
-        let now = self.now.mono;
-        for (author, seq) in self.archive.expire(now, self.config.retention) {
-            self.authors.forget_id(&author, seq);
-        }
-        let traffic = core::mem::take(&mut self.traffic);
-        if traffic {
-            self.busy = self.busy.saturating_add(1);
-        } else if core::mem::take(&mut self.busy) >= BUSY_SECONDS {
-            // The talk has stopped, or we are cut off from it.
-            self.look_around();
-        }
-        for link in self.links.values_mut() {
-            link.score.second(traffic);
-        }
-        self.drop_hopeless();
-        self.replace_silent();
-        self.seek_dialled();
-        self.fill_active();
-        if now >= self.shuffle_at {
-            let news = core::mem::take(&mut self.passive.news);
-            self.shuffle_pause = match news {
-                true => 1,
-                false => (2 * self.shuffle_pause).min(SHUFFLE_PAUSE_MAX),
-            };
-            let pause = self.config.shuffle_interval * self.shuffle_pause;
-            self.shuffle_at = now + self.rng.jitter(pause, 20);
-            self.shuffle();
-            if self.links.len() < 2 * self.config.active_size() {
-                self.look_outside();
-            }
-        }
-        self.maintain_fetches();
-        self.maintain_reconciliation();
-        self.plan_maintenance(traffic);
-    }
-
-    /// The next round of maintenance: in a second while anything changes, else when it is due.
-    fn plan_maintenance(&mut self, traffic: bool) {
-        let unsettled = |link: &Link| {
-            !link.score.is_settled()
-                || link.sync_due.is_some()
-                || link.session.is_some()
-                || !link.fetch.is_empty()
-                || !link.in_flight.is_empty()
-        };
-        let wanting = self.active.len() < self.config.active_size()
-            && (self.passive.len() > 0 || self.links.len() > self.active.len());
-        if traffic || wanting || self.links.values().any(unsettled) {
-            return self.maintain_soon();
-        }
-        let linked = !self.links.is_empty();
-        let shuffle = linked.then_some(self.shuffle_at);
-        let compare = self.reconciler.next_due().filter(|_| linked);
-        let expiry = self.archive.next_expiry(self.config.retention);
-        // A moment later: what is as old as its window has not outlived it.
-        let second = core::time::Duration::from_millis(MAINTENANCE_MS);
-        let expiry = expiry.map(|at| at + second);
-        self.maintain_at = [shuffle, compare, expiry].into_iter().flatten().min();
-    }
-
-    /// Something changes that maintenance looks after.
-    pub(crate) fn maintain_soon(&mut self) {
-        let pause = core::time::Duration::from_millis(MAINTENANCE_MS);
-        let soon = self.now.mono + pause;
-        if self.maintain_at.is_none_or(|at| at > soon + pause / 10) {
-            self.maintain_at = Some(self.now.mono + self.rng.jitter(pause, 10));
         }
     }
 
@@ -489,6 +399,10 @@ impl Machine for Gossip {
     type Output = Output;
 
     fn handle(&mut self, now: Timestamp, input: Input) {
+        debug_assert!(
+            self.outputs.is_empty(),
+            "drain the outputs before the next input"
+        );
         // Timers never run backwards; validity windows follow the wall clock wherever it goes.
         self.now = Timestamp {
             mono: self.now.mono.max(now.mono),
@@ -552,7 +466,7 @@ impl Machine for Gossip {
         [
             self.flush_at,
             self.persist_at,
-            self.maintain_at,
+            self.maintenance.next_due(),
             missing,
             doubt,
             self.hold.next_due(),

@@ -1,11 +1,13 @@
-use alloc::{collections::BTreeMap, vec::Vec};
+//! The active view: who is a neighbour, who is asked to become one, and who makes room.
+
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use repute_base::{Address, BoundedVec, Fixed, Mono, Rng};
+use repute_base::{Address, BoundedVec, Fixed, Mono};
 use repute_identity::NodeId;
-use repute_protocol::{GossipFrame, PeerHint, limits::HINTS_MAX};
+use repute_protocol::{GossipFrame, PeerHint};
 
-use crate::{Gossip, Output, link::Link};
+use crate::{Gossip, link::Link};
 
 /// How long an unanswered request to become neighbours blocks the next.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -15,88 +17,12 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(15);
 const REFUSED_PAUSE_ALONE: Duration = Duration::from_secs(1);
 /// Between two corrections of a peer that wrongly takes us for a neighbour.
 const CORRECTION_PAUSE: Duration = Duration::from_secs(2);
-/// How long a passive peer that we asked a link to is left alone.
-const WANT_PAUSE: Duration = Duration::from_secs(30);
 /// Links asked for in one round: replacements come one after the other, not in a herd.
 const WANTS_PER_ROUND: usize = 2;
 /// One neighbour in so many is of our own choosing, and is not displaced.
 const DIALLED_SHARE: usize = 4;
 /// Links that get a reconciliation soon after they begin; those beyond wait for their turn.
 const EARLY_SYNC_MS: core::ops::Range<u64> = 100..1_500;
-
-/// HyParView's passive view: replacements, known only by hearsay.
-#[derive(Clone, Debug)]
-pub(crate) struct Passive {
-    peers: BTreeMap<NodeId, Candidate>,
-    max: usize,
-    /// Whether anybody was added since the last shuffle.
-    pub(crate) news: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Candidate {
-    addresses: Vec<Address>,
-    wanted: Option<Mono>,
-}
-
-impl Passive {
-    pub(crate) const fn new(max: usize) -> Self {
-        Self {
-            peers: BTreeMap::new(),
-            max,
-            news: true,
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.peers.len()
-    }
-
-    pub(crate) fn contains(&self, id: &NodeId) -> bool {
-        self.peers.contains_key(id)
-    }
-
-    /// Adds a peer; when full, a random one goes for it.
-    fn add(&mut self, id: NodeId, addresses: Vec<Address>, rng: &mut Rng) {
-        if let Some(known) = self.peers.get_mut(&id) {
-            if !addresses.is_empty() {
-                known.addresses = addresses;
-            }
-            return;
-        }
-        while self.peers.len() >= self.max.max(1) {
-            let victim = rng.below(self.peers.len() as u64) as usize;
-            let Some(victim) = self.peers.keys().nth(victim).copied() else {
-                break;
-            };
-            self.peers.remove(&victim);
-        }
-        self.news = true;
-        self.peers.insert(
-            id,
-            Candidate {
-                addresses,
-                wanted: None,
-            },
-        );
-    }
-
-    fn sample(&self, count: usize, rng: &mut Rng) -> Vec<PeerHint> {
-        let ids: Vec<NodeId> = self.peers.keys().copied().collect();
-        rng.sample(&ids, count)
-            .into_iter()
-            .filter_map(|id| self.hint(&id))
-            .collect()
-    }
-
-    fn hint(&self, id: &NodeId) -> Option<PeerHint> {
-        let addresses = &self.peers.get(id)?.addresses;
-        Some(PeerHint {
-            id: *id,
-            addresses: BoundedVec::truncated(addresses.iter().copied()),
-        })
-    }
-}
 
 impl Gossip {
     pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
@@ -113,7 +39,7 @@ impl Gossip {
         let mut link = Link::new(addresses, &self.limits, self.now.mono);
         let soon = Duration::from_millis(self.rng.range(EARLY_SYNC_MS));
         link.sync_due = Some(self.now.mono + soon);
-        self.passive.peers.remove(&peer);
+        self.passive.remove(&peer);
         self.links.insert(peer, link);
         if self.active.len() < self.config.active_size() {
             self.ask(peer);
@@ -169,22 +95,10 @@ impl Gossip {
         self.ask_others_than(peer);
         if !link.distrusted && !link.addresses.is_empty() {
             self.passive.add(peer, link.addresses, &mut self.rng);
-            if let Some(candidate) = self.passive.peers.get_mut(&peer) {
-                // It has just gone: others first.
-                candidate.wanted = Some(self.now.mono);
-            }
+            // It has just gone: others first.
+            self.passive.note_wanted(&peer, self.now.mono);
         }
         self.fill_active();
-    }
-
-    /// Hearsay that leads nowhere goes, and the next is tried at once, one for one: where most have
-    /// died, a view full of the dead would hide the living for minutes.
-    pub(crate) fn on_unreachable(&mut self, peer: NodeId) {
-        let gone = self.passive.peers.remove(&peer);
-        let wanted = gone.is_some_and(|candidate| candidate.wanted.is_some());
-        if wanted && self.links.len() < 2 * self.config.active_size() {
-            self.look_outside();
-        }
     }
 
     pub(crate) fn on_trust(&mut self, peer: NodeId, trust: Fixed, distrusted: bool) {
@@ -289,65 +203,6 @@ impl Gossip {
         }
     }
 
-    pub(crate) fn on_shuffle(
-        &mut self,
-        from: NodeId,
-        mut origin: PeerHint,
-        ttl: u8,
-        peers: BoundedVec<PeerHint, HINTS_MAX>,
-    ) {
-        if origin.id == self.me || !self.links.contains_key(&from) {
-            return;
-        }
-        if origin.id == from {
-            // Nobody knows its own address; the first neighbour of the walk does.
-            origin = self.hint_of(&from).unwrap_or(origin);
-        }
-        let ttl = ttl.min(self.config.active_walk);
-        if let (1.., Some(next)) = (ttl, self.random_active(&[from, origin.id])) {
-            let onward = GossipFrame::Shuffle {
-                origin,
-                ttl: ttl - 1,
-                peers,
-            };
-            return self.send_control(next, onward);
-        }
-        // A walk ends far away, mostly at a node without a link to the origin: then the exchange
-        // is one-sided, and evens out because others' walks end at the origin.
-        if self.links.contains_key(&origin.id) {
-            let answer = self.passive.sample(peers.len(), &mut self.rng);
-            let peers = BoundedVec::truncated(answer);
-            self.send_control(origin.id, GossipFrame::ShuffleReply { peers });
-        }
-        self.remember(&origin);
-        peers.iter().for_each(|hint| self.remember(hint));
-    }
-
-    pub(crate) fn on_shuffle_reply(&mut self, peers: BoundedVec<PeerHint, HINTS_MAX>) {
-        peers.iter().for_each(|hint| self.remember(hint));
-    }
-
-    /// Starts the random walk of a part of our views.
-    pub(crate) fn shuffle(&mut self) {
-        let Some(next) = self.random_link() else {
-            return;
-        };
-        let active = self
-            .rng
-            .sample(&self.active, usize::from(self.config.shuffle_active));
-        let mut hints: Vec<PeerHint> = active.iter().filter_map(|id| self.hint_of(id)).collect();
-        hints.extend(
-            self.passive
-                .sample(usize::from(self.config.shuffle_passive), &mut self.rng),
-        );
-        let origin = PeerHint {
-            id: self.me,
-            addresses: BoundedVec::new(),
-        };
-        let (ttl, peers) = (self.config.active_walk, BoundedVec::truncated(hints));
-        self.send_control(next, GossipFrame::Shuffle { origin, ttl, peers });
-    }
-
     /// Asks for neighbours until the active view is full or nobody is left to ask.
     pub(crate) fn fill_active(&mut self) {
         let now = self.now.mono;
@@ -381,13 +236,7 @@ impl Gossip {
             room -= 1;
         }
         if room > 0 {
-            let ready: Vec<NodeId> = self
-                .passive
-                .peers
-                .iter()
-                .filter(|(_, peer)| peer.wanted.is_none_or(|at| now.since(at) >= WANT_PAUSE))
-                .map(|(id, _)| *id)
-                .collect();
+            let ready = self.passive.rested(now);
             for id in self.rng.sample(&ready, room.min(WANTS_PER_ROUND)) {
                 self.want(id);
             }
@@ -578,43 +427,12 @@ impl Gossip {
         }
     }
 
-    fn want(&mut self, peer: NodeId) {
-        let now = self.now.mono;
-        if let Some(candidate) = self.passive.peers.get_mut(&peer) {
-            candidate.wanted = Some(now);
-            let addresses = candidate.addresses.clone();
-            self.emit(Output::Want { peer, addresses });
-        }
-    }
-
-    fn remember(&mut self, hint: &PeerHint) {
-        if hint.id != self.me && !self.links.contains_key(&hint.id) {
-            self.passive
-                .add(hint.id, hint.addresses.to_vec(), &mut self.rng);
-        }
-    }
-
-    fn hint_of(&self, peer: &NodeId) -> Option<PeerHint> {
+    pub(crate) fn hint_of(&self, peer: &NodeId) -> Option<PeerHint> {
         let addresses = &self.links.get(peer)?.addresses;
         Some(PeerHint {
             id: *peer,
             addresses: BoundedVec::truncated(addresses.iter().copied()),
         })
-    }
-
-    /// Asks for a link beyond the active view: neighbours that know only each other are content,
-    /// and would never look at whom else they have heard of.
-    pub(crate) fn look_outside(&mut self) {
-        let now = self.now.mono;
-        let rested = |peer: &Candidate| peer.wanted.is_none_or(|at| now.since(at) >= WANT_PAUSE);
-        let known = self.passive.peers.iter();
-        let ready: Vec<NodeId> = known
-            .filter(|(_, peer)| rested(peer))
-            .map(|(id, _)| *id)
-            .collect();
-        if let Some(peer) = self.rng.choose(&ready).copied() {
-            self.want(peer);
-        }
     }
 
     /// A random linked peer; every other time one outside the active view, if there is one. An
@@ -642,7 +460,7 @@ impl Gossip {
         self.rng.choose(&linked).copied()
     }
 
-    fn random_active(&mut self, except: &[NodeId]) -> Option<NodeId> {
+    pub(crate) fn random_active(&mut self, except: &[NodeId]) -> Option<NodeId> {
         let others: Vec<NodeId> = self
             .active
             .iter()

@@ -15,19 +15,10 @@ const IN_FLIGHT_MAX: usize = 256;
 const FETCH_STALL: Duration = Duration::from_secs(10);
 /// A fetch without progress for so long is tried with others as well.
 const FETCH_PATIENCE: Duration = Duration::from_secs(2);
-/// Messages watched at once for whether the tree brings them: a few show whether it is torn.
-pub(crate) const DOUBTS_MAX: usize = 64;
-/// How much longer than usual the tree may take before it counts as torn.
-const DOUBT_EXTRA: Duration = Duration::from_millis(200);
 /// So many messages that wait for their signature check say that this node is behind,
 const BEHIND: usize = 128;
 /// and then the tree may take so long.
 const BEHIND_FOR: Duration = Duration::from_millis(500);
-/// So many messages are announced and nothing new is pushed for so long: the tree is torn here.
-const STARVED_MESSAGES: usize = 8;
-const STARVED_FOR: Duration = Duration::from_millis(100);
-/// So long after a tree link was lost, repair does not wait for the tree.
-const TORN_FOR: Duration = Duration::from_secs(5);
 /// Messages that came within this time before are announced to a new neighbour.
 const RECENT: Duration = Duration::from_secs(5);
 /// Requests of one peer that wait for credit.
@@ -48,16 +39,6 @@ pub(crate) struct Missing {
     due: Mono,
     /// Everyone was asked; a late answer is still welcome.
     over: bool,
-}
-
-/// A message that had to be asked for although nothing was known to be wrong with the tree: if
-/// the tree does not bring it either, it is torn.
-#[derive(Clone, Debug)]
-pub(crate) struct Doubt {
-    id: MessageId,
-    server: NodeId,
-    announced: Mono,
-    pub(crate) due: Mono,
 }
 
 /// What was known of a message when it came.
@@ -290,7 +271,7 @@ impl Gossip {
     }
 
     /// How long after the first announcement the tree may still bring a message.
-    fn wait_for_tree(&self) -> Duration {
+    pub(crate) fn wait_for_tree(&self) -> Duration {
         if self.is_torn() {
             return self.patience.with_torn_tree();
         }
@@ -315,58 +296,6 @@ impl Gossip {
     /// How long the last message may be under way, so that copies of it still come.
     pub(crate) fn under_way(&self) -> Duration {
         4 * self.patience.with_tree(self.missing.len())
-    }
-
-    /// Whether the tree has just lost a link here, has none, or brings nothing although others have
-    /// it: then it need not be waited for.
-    pub(crate) fn is_torn(&self) -> bool {
-        let eager = |peer: &NodeId| self.links.get(peer).is_some_and(|link| link.eager);
-        let starved = self.missing.len() >= STARVED_MESSAGES
-            && self.now.mono.since(self.pushed_at) >= STARVED_FOR;
-        self.now.mono < self.torn_until || starved || !self.active.iter().any(eager)
-    }
-
-    /// A link of the tree is gone.
-    pub(crate) fn tear(&mut self) {
-        self.torn_until = self.now.mono + TORN_FOR;
-    }
-
-    /// `server` brought on request what the tree should have brought by now.
-    pub(crate) fn doubt_tree(&mut self, id: MessageId, server: NodeId, announced: Mono) {
-        if self.doubts.len() < DOUBTS_MAX {
-            let due = self.now.mono + self.wait_for_tree() * 4 + DOUBT_EXTRA;
-            self.doubts.push_back(Doubt {
-                id,
-                server,
-                announced,
-                due,
-            });
-        }
-    }
-
-    /// A copy was pushed of what we have already. True if the tree was only slow with it.
-    pub(crate) fn dispel_doubt(&mut self, id: &MessageId) -> bool {
-        let Some(place) = self.doubts.iter().position(|doubt| doubt.id == *id) else {
-            return false;
-        };
-        if let Some(doubt) = self.doubts.remove(place) {
-            let now = self.now.mono;
-            self.patience.tree_took(now, now.since(doubt.announced));
-        }
-        true
-    }
-
-    /// Repairs the tree where it did not bring what was asked for meanwhile.
-    pub(crate) fn judge_doubts(&mut self) {
-        let now = self.now.mono;
-        if let Some(doubt) = self.doubts.front().filter(|doubt| doubt.due <= now) {
-            let server = doubt.server;
-            // One new link may mend it all; what else is missed will be doubted again.
-            self.doubts.clear();
-            if self.is_active(&server) {
-                self.graft(server, Vec::new());
-            }
-        }
     }
 
     /// Tells a new neighbour at once what came recently: it may have missed it while it had

@@ -6,246 +6,15 @@
     reason = "a test fails by panicking"
 )]
 
-use bytes::Bytes;
-use repute_base::{BoundedBytes, BoundedVec, Fixed, Machine, Rng, Timestamp};
-use repute_gossip::{Config, Event, Gossip, Input, Limits, Output, SeenAuthor};
+mod lab;
+
+use lab::{Lab, WALL, announce, author, forged, is_graft, is_want, message, peer, topic, unsigned};
+use repute_base::{BoundedBytes, BoundedVec, Fixed, Machine};
+use repute_gossip::{Event, Input, Limits, Output, SeenAuthor};
 use repute_identity::{Identity, NodeId};
 use repute_protocol::{
-    Announced, Broadcast, Dot, Envelope, EnvelopeKind, Frame, FrameHeader, FromPeer, GossipFrame,
-    Message, Misbehaviour, NetworkId, Payload, Seq, Topic, Unsigned, Verified,
+    Announced, Broadcast, Dot, Frame, FromPeer, GossipFrame, Misbehaviour, NetworkId,
 };
-
-const WALL: u64 = 1_800_000_000_000;
-
-fn topic() -> Topic {
-    Topic::new("news").unwrap()
-}
-
-fn unsigned(counter: u64, nth: u64, after: &[Dot], sent: u64) -> Unsigned {
-    let message = Message {
-        topic: topic(),
-        kind: 0,
-        nth,
-        after: BoundedVec::truncated(after.iter().copied()),
-        data: BoundedBytes::new(counter.to_be_bytes().to_vec()).unwrap(),
-    };
-    Unsigned {
-        network: NetworkId::from_name("test"),
-        kind: EnvelopeKind::Message,
-        seq: Seq { start: 5, counter },
-        sent: repute_base::Wall::from_millis(sent),
-        payload: Payload::Message(message).encode(),
-    }
-}
-
-fn author() -> Identity {
-    Identity::from_seed(900)
-}
-
-fn message(counter: u64) -> Verified<Envelope> {
-    unsigned(counter, counter, &[], WALL).sign(&author())
-}
-
-/// The same message under a signature that does not hold.
-fn forged(original: &Envelope, salt: u8) -> Envelope {
-    let mut wire = original.wire().to_vec();
-    let last = wire.len() - 40;
-    wire[last] ^= salt;
-    Envelope::decode(wire.into()).unwrap()
-}
-
-struct Lab {
-    engine: Gossip,
-    now: Timestamp,
-    out: Vec<Output>,
-}
-
-impl Lab {
-    fn with(config: Config, limits: Limits) -> Self {
-        let me = Identity::from_seed(0).id();
-        let network = NetworkId::from_name("test");
-        let engine = Gossip::new(config, limits, me, network, Rng::from_u64(3)).unwrap();
-        let mut lab = Self {
-            engine,
-            now: Timestamp::from_millis(1_000, WALL),
-            out: Vec::new(),
-        };
-        lab.put(Input::Subscribe {
-            topic: topic(),
-            causal: false,
-        });
-        lab
-    }
-
-    /// An engine with `peers` active neighbours.
-    fn new(peers: u64) -> Self {
-        Self::among(peers, Limits::default())
-    }
-
-    fn among(peers: u64, limits: Limits) -> Self {
-        let mut lab = Self::with(Config::default(), limits);
-        for n in 1..=peers {
-            lab.put(Input::PeerUp {
-                peer: peer(n),
-                addresses: Vec::new(),
-            });
-            lab.control(n, GossipFrame::Neighbor { urgent: true });
-        }
-        assert_eq!(lab.engine.active_view().len(), peers as usize);
-        lab.out.clear();
-        lab
-    }
-
-    fn put(&mut self, input: Input) {
-        self.engine.handle(self.now, input);
-        while let Some(output) = self.engine.poll_output() {
-            self.out.push(output);
-        }
-    }
-
-    fn control(&mut self, from: u64, frame: GossipFrame) {
-        self.put(Input::Frame(FromPeer::authenticated(
-            peer(from),
-            Frame::Gossip(frame),
-        )));
-    }
-
-    fn push(&mut self, from: u64, envelope: &Envelope) {
-        self.broadcast(from, envelope, false);
-    }
-
-    fn broadcast(&mut self, from: u64, envelope: &Envelope, requested: bool) {
-        let envelope = envelope.clone();
-        let frame = Frame::Broadcast(Broadcast {
-            hops: 1,
-            ttl: 20,
-            requested,
-            envelope,
-        });
-        self.put(Input::Frame(FromPeer::authenticated(peer(from), frame)));
-    }
-
-    /// Answers every signature check that is open.
-    fn verify(&mut self) -> usize {
-        let mut checks = 0;
-        loop {
-            let place = self
-                .out
-                .iter()
-                .position(|o| matches!(o, Output::Verify { .. }));
-            let Some(place) = place else { return checks };
-            let Output::Verify { from, envelope } = self.out.remove(place) else {
-                unreachable!()
-            };
-            checks += 1;
-            self.put(match envelope.verify() {
-                Ok(envelope) => Input::Verified { from, envelope },
-                Err(envelope) => Input::Forged { from, envelope },
-            });
-        }
-    }
-
-    fn delivered(&self) -> usize {
-        self.out
-            .iter()
-            .filter(|o| matches!(o, Output::Deliver { .. }))
-            .count()
-    }
-
-    fn order(&self) -> Vec<u64> {
-        self.out
-            .iter()
-            .filter_map(|output| match output {
-                Output::Deliver { message, .. } => {
-                    Some(u64::from_be_bytes(message.data[..].try_into().unwrap()))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn accused(&self) -> Vec<(NodeId, Misbehaviour)> {
-        self.out
-            .iter()
-            .filter_map(|output| match output {
-                Output::Misbehaviour { peer, kind } => Some((*peer, *kind)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn sent_to(&self, to: u64) -> Vec<Frame> {
-        self.out
-            .iter()
-            .filter_map(|output| match output {
-                Output::Send {
-                    peer: receiver,
-                    frame,
-                    ..
-                } if *receiver == peer(to) => Some(decode(frame)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn pushes_to(&self, to: u64) -> usize {
-        self.sent_to(to)
-            .iter()
-            .filter(|frame| matches!(frame, Frame::Broadcast(_)))
-            .count()
-    }
-
-    fn wait(&mut self, ms: u64) {
-        let end = self.now.mono.as_millis() + ms;
-        while let Some(at) = self
-            .engine
-            .next_deadline()
-            .filter(|at| at.as_millis() <= end)
-        {
-            let step = at
-                .as_millis()
-                .saturating_sub(self.now.mono.as_millis())
-                .max(1);
-            self.shift(step);
-            self.put(Input::Tick);
-        }
-        self.shift(end.saturating_sub(self.now.mono.as_millis()));
-    }
-
-    fn shift(&mut self, ms: u64) {
-        let (mono, wall) = (self.now.mono.as_millis(), self.now.wall.as_millis());
-        self.now = Timestamp::from_millis(mono + ms, wall + ms);
-    }
-
-    fn publish(&mut self, token: u64) {
-        self.put(Input::Publish {
-            topic: topic(),
-            kind: 0,
-            data: BoundedBytes::new(vec![9; 1_000]).unwrap(),
-            causal: true,
-            token,
-        });
-        let sign = self.out.iter().find_map(|output| match output {
-            Output::Sign { token: of, payload } if *of == token => Some(payload.clone()),
-            _ => None,
-        });
-        if let Some(payload) = sign {
-            let mut draft = unsigned(token, 0, &[], self.now.wall.as_millis());
-            draft.payload = payload.encode();
-            let envelope = draft.sign(&Identity::from_seed(0));
-            self.put(Input::Signed { envelope, token });
-        }
-    }
-}
-
-fn peer(n: u64) -> NodeId {
-    Identity::from_seed(n).id()
-}
-
-fn decode(frame: &Bytes) -> Frame {
-    let header = FrameHeader::parse(frame[..FrameHeader::LEN].try_into().unwrap()).unwrap();
-    Frame::decode(header.kind.unwrap(), frame.slice(FrameHeader::LEN..)).unwrap()
-}
 
 #[test]
 fn a_message_is_delivered_and_pushed_on_without_waiting_for_any_timer() {
@@ -301,20 +70,6 @@ fn whoever_pushes_a_message_first_is_pushed_to_from_then_on() {
     lab.push(2, &message(2));
     lab.verify();
     assert_eq!(lab.pushes_to(1), 1, "it has shown that it is the tree");
-}
-
-fn announce(lab: &mut Lab, from: u64, envelope: &Envelope) {
-    let (id, hops) = (envelope.id(), 1);
-    let messages = BoundedVec::truncated([Announced { id, hops }]);
-    lab.control(from, GossipFrame::Announce { messages });
-}
-
-fn is_graft(frame: &Frame) -> bool {
-    matches!(frame, Frame::Gossip(GossipFrame::Graft { .. }))
-}
-
-fn is_want(frame: &Frame) -> bool {
-    matches!(frame, Frame::Gossip(GossipFrame::Want { .. }))
 }
 
 #[test]
@@ -387,10 +142,7 @@ fn a_new_neighbour_hears_at_once_what_came_recently() {
     let mut lab = Lab::new(2);
     lab.push(1, &message(0));
     lab.verify();
-    lab.put(Input::PeerUp {
-        peer: peer(3),
-        addresses: Vec::new(),
-    });
+    lab.link(3);
     lab.control(3, GossipFrame::Neighbor { urgent: true });
     lab.wait(2);
     let told = |frame: &Frame| matches!(frame, Frame::Gossip(GossipFrame::Announce { messages }) if messages[0].id == message(0).id());
@@ -427,10 +179,7 @@ fn an_idle_engine_wakes_up_seldom_and_says_little() {
 #[test]
 fn a_node_with_few_neighbours_asks_urgently() {
     let mut lab = Lab::new(2);
-    lab.put(Input::PeerUp {
-        peer: peer(3),
-        addresses: Vec::new(),
-    });
+    lab.link(3);
     assert!(
         lab.sent_to(3)
             .iter()
@@ -441,10 +190,7 @@ fn a_node_with_few_neighbours_asks_urgently() {
 #[test]
 fn a_node_alone_that_is_refused_asks_again_in_a_second_however_many_copies_say_so() {
     let mut lab = Lab::new(0);
-    lab.put(Input::PeerUp {
-        peer: peer(3),
-        addresses: Vec::new(),
-    });
+    lab.link(3);
     let joins = |lab: &Lab| {
         let is_join = |frame: &&Frame| matches!(frame, Frame::Gossip(GossipFrame::Join));
         lab.sent_to(3).iter().filter(is_join).count()
@@ -482,27 +228,20 @@ fn hearsay_that_leads_nowhere_goes_and_the_next_is_tried_at_once() {
     let peers = BoundedVec::truncated(hints);
     lab.control(1, GossipFrame::ShuffleReply { peers });
     lab.wait(1_500);
-    let wanted = |lab: &Lab| -> Vec<NodeId> {
-        let want = |output: &Output| match output {
-            Output::Want { peer, .. } => Some(*peer),
-            _ => None,
-        };
-        lab.out.iter().filter_map(want).collect()
-    };
     let known = lab.engine.stats().passive;
     for n in 0..6 {
-        let before = wanted(&lab);
+        let before = lab.wants();
         assert!(!before.is_empty());
         let dead = before[n];
         lab.put(Input::Unreachable { peer: dead });
-        assert_eq!(wanted(&lab).len(), before.len() + 1, "one for one");
-        assert!(!before.contains(&wanted(&lab)[before.len()]));
+        assert_eq!(lab.wants().len(), before.len() + 1, "one for one");
+        assert!(!before.contains(&lab.wants()[before.len()]));
     }
     assert_eq!(lab.engine.stats().passive, known - 6);
     // Nobody asked for this one: nothing follows.
-    let before = wanted(&lab).len();
+    let before = lab.wants().len();
     lab.put(Input::Unreachable { peer: peer(99) });
-    assert_eq!(wanted(&lab).len(), before);
+    assert_eq!(lab.wants().len(), before);
 }
 
 #[test]
@@ -718,13 +457,6 @@ fn while_a_neighbour_has_to_catch_up_nobody_else_is_read_and_nothing_published()
         ..Limits::default()
     };
     let mut lab = Lab::among(3, limits);
-    let held = |lab: &Lab| {
-        let last = |o: &Output| match o {
-            Output::Hold { peers } => Some(peers.clone()),
-            _ => None,
-        };
-        lab.out.iter().rev().find_map(last)
-    };
     let mut others = vec![peer(1), peer(2)];
     others.sort_unstable();
     for n in 0..100 {
@@ -735,19 +467,19 @@ fn while_a_neighbour_has_to_catch_up_nobody_else_is_read_and_nothing_published()
             bytes: 1 << 20,
         });
     }
-    assert_eq!(held(&lab), Some(others));
+    assert_eq!(lab.held(), Some(others));
     assert!(!lab.engine.is_ready());
     lab.put(Input::LinkQueue {
         peer: peer(3),
         bytes: 4_000,
     });
-    while lab.engine.stats().dropped_by_queue == 0 && held(&lab) != Some(Vec::new()) {
+    while lab.engine.stats().dropped_by_queue == 0 && lab.held() != Some(Vec::new()) {
         lab.put(Input::LinkQueue {
             peer: peer(3),
             bytes: 4_000,
         });
     }
-    assert_eq!(held(&lab), Some(Vec::new()), "it has caught up");
+    assert_eq!(lab.held(), Some(Vec::new()), "it has caught up");
     assert!(lab.engine.is_ready());
     // The same again, but this time it takes nothing at all.
     for n in 100..200 {
@@ -760,7 +492,7 @@ fn while_a_neighbour_has_to_catch_up_nobody_else_is_read_and_nothing_published()
     }
     assert!(!lab.engine.is_ready());
     lab.wait(400);
-    assert_eq!(held(&lab), Some(Vec::new()), "nobody waits for who stands");
+    assert_eq!(lab.held(), Some(Vec::new()), "nobody waits for who stands");
     assert!(lab.engine.is_ready());
     // It takes all at last: nothing is left to judge.
     for _ in 0..1_000 {

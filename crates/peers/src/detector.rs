@@ -12,7 +12,7 @@ use repute_base::{Mono, Rng};
 use repute_identity::NodeId;
 use repute_protocol::{DisconnectReason, Frame, Heartbeat};
 
-use crate::{Event, Output, PeerEvidence, Peers};
+use crate::{Event, Output, PeerEvidence, Peers, relay::Relay};
 
 /// The most doubt about ourselves: timers are then nine times as long.
 const DOUBT_MAX: u32 = 8;
@@ -44,17 +44,6 @@ struct Suspicion {
     vouched: bool,
 }
 
-/// A probe on another's behalf.
-#[derive(Debug)]
-struct Relay {
-    requester: NodeId,
-    nonce: u64,
-    target: NodeId,
-    deadline: Mono,
-    /// Whether "no answer yet" has been sent; a late answer is still passed on.
-    declined: bool,
-}
-
 #[derive(Debug)]
 pub(crate) struct Detector {
     rng: Rng,
@@ -65,7 +54,7 @@ pub(crate) struct Detector {
     alarm_until: Mono,
     probes: BTreeMap<NodeId, Probe>,
     suspects: BTreeMap<NodeId, Suspicion>,
-    relays: BTreeMap<u64, Relay>,
+    pub(crate) relays: BTreeMap<u64, Relay>,
     /// When peers were last closed as silent.
     silent: VecDeque<Mono>,
     doubt: u32,
@@ -121,6 +110,12 @@ impl Detector {
             .retain(|_, relay| relay.requester != *peer && relay.target != *peer);
     }
 
+    /// The peer is the next of the round, wherever it stood in it.
+    pub(crate) fn put_first(&mut self, peer: NodeId) {
+        self.round.retain(|other| *other != peer);
+        self.round.push(peer);
+    }
+
     /// The peer gave a sign of life; true if it was suspected.
     pub(crate) fn heard(&mut self, peer: &NodeId) -> bool {
         if self.probes.remove(peer).is_some() {
@@ -139,7 +134,7 @@ impl Detector {
             .fold(self.probe_at, Mono::min)
     }
 
-    fn next_nonce(&mut self) -> u64 {
+    pub(crate) fn next_nonce(&mut self) -> u64 {
         self.nonce = self.nonce.wrapping_add(1);
         self.nonce
     }
@@ -191,7 +186,7 @@ impl Peers {
     }
 
     /// A probe was missed: from now on this node looks closely, for a while.
-    fn alarm(&mut self) {
+    pub(crate) fn alarm(&mut self) {
         let (mono, period) = (self.now.mono, self.config.probe_period);
         if mono >= self.detector.alarm_until && self.config.calm_factor > 1 {
             let soon = mono + self.detector.within(period);
@@ -421,49 +416,6 @@ impl Peers {
         }
     }
 
-    /// The answer to a ping of ours. As a sign of life it has been counted already.
-    fn pong(&mut self, peer: NodeId, nonce: u64) {
-        if self
-            .detector
-            .relays
-            .get(&nonce)
-            .is_some_and(|relay| relay.target == peer)
-            && let Some(relay) = self.detector.relays.remove(&nonce)
-        {
-            self.reply_to(&relay, true);
-        }
-    }
-
-    fn reply_to(&mut self, relay: &Relay, alive: bool) {
-        let (nonce, target) = (relay.nonce, relay.target);
-        let reply = Heartbeat::ProbeReply {
-            nonce,
-            target,
-            alive,
-        };
-        self.send(relay.requester, Frame::Heartbeat(reply));
-    }
-
-    /// Probes `target` for another. "No" also means "I cannot", and still shows that we live.
-    fn relay(&mut self, requester: NodeId, nonce: u64, target: NodeId) {
-        // Half the requester's wait, so that it hears from us in time either way.
-        let deadline = self.now.mono + self.config.probe_period * 3 / 20;
-        let relay = Relay {
-            requester,
-            nonce,
-            target,
-            deadline,
-            declined: false,
-        };
-        let reachable = self.links.get(&target).is_some_and(|link| link.admitted);
-        if !reachable || self.detector.relays.len() >= self.limits.relays_max {
-            return self.reply_to(&relay, false);
-        }
-        let nonce = self.detector.next_nonce();
-        self.detector.relays.insert(nonce, relay);
-        self.send(target, Frame::Heartbeat(Heartbeat::Ping { nonce }));
-    }
-
     /// What a helper found. Its word ends a probe and prolongs a suspicion, but a bounded time.
     fn reply(&mut self, nonce: u64, target: NodeId, alive: bool) {
         let mono = self.now.mono;
@@ -484,34 +436,6 @@ impl Peers {
             suspicion.deadline = suspicion.deadline.max((mono + timeout).min(longest));
         } else {
             self.detector.probes.remove(&target);
-        }
-    }
-
-    fn expire_relays(&mut self) {
-        let mono = self.now.mono;
-        let late: Vec<u64> = self
-            .detector
-            .relays
-            .iter()
-            .filter(|(_, relay)| relay.deadline <= mono)
-            .map(|(nonce, _)| *nonce)
-            .collect();
-        for nonce in late {
-            let Some(mut relay) = self.detector.relays.remove(&nonce) else {
-                continue;
-            };
-            if !relay.declined {
-                self.reply_to(&relay, false);
-                let target = relay.target;
-                relay.declined = true;
-                relay.deadline = mono + self.config.probe_period;
-                self.detector.relays.insert(nonce, relay);
-                // What another node missed and this one misses too, it finds out for itself: next,
-                // not besides, or a node that hears nobody would suspect twice as many.
-                self.alarm();
-                self.detector.round.retain(|peer| *peer != target);
-                self.detector.round.push(target);
-            }
         }
     }
 }

@@ -212,8 +212,7 @@ impl Peers {
                 if free == 0 {
                     return;
                 }
-                let kept: usize = owed.values().sum();
-                let kept = kept.min(self.config.outbound_slots / 2);
+                let kept = self.kept_for(&owed);
                 let lacks = owed.get_mut(&one.root);
                 let due = named || lacks.is_some() || self.is_short();
                 if !due && (class == CLASS_OTHER || free <= kept) {

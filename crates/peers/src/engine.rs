@@ -7,20 +7,16 @@ use core::time::Duration;
 
 use repute_base::{Address, Machine, Mono, Rng, Timestamp, TokenBucket};
 use repute_identity::NodeId;
-use repute_protocol::{Disconnect, DisconnectReason, Frame, FromPeer, Misbehaviour, Verified};
+use repute_protocol::{DisconnectReason, Frame, FromPeer, Misbehaviour, Verified};
 
 use crate::{
-    Config, ConfigError, Event, Input, Limits, LinkDown, LinkView, Output, PeerState, PeerView,
-    Stored, Write,
-    book::{Book, Entered, Entry, Newcomer, now_ms},
+    Config, ConfigError, Event, Input, Limits, Output, Stored, Write,
+    book::{Book, Entered, Newcomer, now_ms},
     detector::Detector,
     dialling::Dialling,
     discovery::Discovery,
-    link::{Link, farewell},
+    link::Link,
 };
-
-/// A link that lasted this long was no failure.
-const STABLE: Duration = Duration::from_secs(60);
 
 /// The engine: address book, links, discovery and failure detection.
 pub struct Peers {
@@ -108,59 +104,6 @@ impl Peers {
             if let Some(entry) = self.book.get_mut(&peer) {
                 entry.anchor = true;
             }
-        }
-    }
-
-    /// How far a peer is; `None` if it is unknown.
-    pub fn state(&self, peer: NodeId) -> Option<PeerState> {
-        self.book.get(&peer)?;
-        Some(match self.links.get(&peer) {
-            Some(link) if link.admitted => PeerState::Active,
-            Some(_) => PeerState::Connecting,
-            None if self.dialling.is_under_way(&peer) => PeerState::Connecting,
-            None => PeerState::Known,
-        })
-    }
-
-    /// All known peers, by id.
-    pub fn iter(&self) -> impl Iterator<Item = PeerView> {
-        self.book.iter().map(|(id, entry)| self.view_of(*id, entry))
-    }
-
-    /// What is known about one peer.
-    pub fn view(&self, peer: NodeId) -> Option<PeerView> {
-        self.book.get(&peer).map(|entry| self.view_of(peer, entry))
-    }
-
-    /// The active peers, by id.
-    pub fn active(&self) -> impl Iterator<Item = NodeId> {
-        self.links
-            .iter()
-            .filter(|(_, link)| link.admitted)
-            .map(|(id, _)| *id)
-    }
-
-    fn view_of(&self, id: NodeId, entry: &Entry) -> PeerView {
-        PeerView {
-            id,
-            state: self.state(id).unwrap_or(PeerState::Known),
-            addresses: entry.addresses.clone(),
-            inception: entry.inception,
-            trust: entry.trust,
-            last_seen: entry.last_seen,
-            last_connected: entry.last_connected,
-            failures: entry.failures,
-            capabilities: entry.capabilities.as_ref().map(|list| list.to_vec()),
-            joined: entry.joined,
-            anchor: entry.anchor,
-            link: self.links.get(&id).map(|link| LinkView {
-                remote: link.remote,
-                inbound: link.inbound,
-                since: link.since_wall,
-                latency_ms: link.latency_ms,
-                suspected: self.detector.suspects(&id),
-                agent: link.agent.clone(),
-            }),
         }
     }
 
@@ -368,74 +311,6 @@ impl Peers {
         false
     }
 
-    fn link_down(&mut self, peer: NodeId, id: crate::LinkId, cause: LinkDown) {
-        if self.links.get(&peer).is_none_or(|link| link.id != id) {
-            return;
-        }
-        let blamed = matches!(cause, LinkDown::Lost) && self.detector.suspects(&peer);
-        if blamed {
-            self.silent_evidence(peer);
-        }
-        let Some(link) = self.detach(peer) else {
-            return;
-        };
-        if link.admitted && matches!(cause, LinkDown::Lost) && link.farewell.is_none() {
-            self.dialling.lose(peer, self.limits.lost_max);
-        }
-        let farewell = match cause {
-            LinkDown::Closed(disconnect) => Some(disconnect),
-            LinkDown::Lost => link.farewell.clone(),
-            LinkDown::Local => None,
-        };
-        let retry = farewell.as_ref().map_or(Duration::ZERO, Disconnect::retry);
-        let stable = link.admitted && self.now.mono.since(link.since) >= STABLE;
-        self.rest(peer, stable, retry);
-        if link.admitted {
-            let reason = farewell.map(|disconnect| disconnect.reason);
-            self.event(Event::Disconnected { peer, reason });
-            self.persist(peer);
-        }
-        self.dialling
-            .soon(self.now.mono + Duration::from_millis(100));
-    }
-
-    /// Closes the peer's link, if there is one.
-    pub(crate) fn close(&mut self, peer: NodeId, reason: DisconnectReason) {
-        let Some(link) = self.detach(peer) else {
-            return;
-        };
-        let disconnect = farewell(reason);
-        let stable = link.admitted && self.now.mono.since(link.since) >= STABLE;
-        self.rest(peer, stable, disconnect.retry());
-        self.emit(Output::Close {
-            peer,
-            link: link.id,
-            disconnect,
-        });
-        if link.admitted {
-            self.event(Event::Disconnected {
-                peer,
-                reason: Some(reason),
-            });
-            self.persist(peer);
-        }
-        self.dialling
-            .soon(self.now.mono + Duration::from_millis(100));
-    }
-
-    /// Takes the link out of every set.
-    pub(crate) fn detach(&mut self, peer: NodeId) -> Option<Link> {
-        let link = self.links.remove(&peer)?;
-        self.detector.remove(&peer);
-        if link.admitted {
-            self.look_around();
-            self.emit(Output::PeerDown { peer });
-        } else {
-            self.half_open = self.half_open.saturating_sub(1);
-        }
-        Some(link)
-    }
-
     fn stand(&mut self, peer: NodeId, trust: repute_base::Fixed, gate_open: bool, useful: bool) {
         if peer == self.me {
             return;
@@ -473,35 +348,6 @@ impl Peers {
         self.fill();
         self.feel();
         self.discover();
-    }
-
-    fn expire_half_open(&mut self) {
-        if self.half_open == 0 {
-            return;
-        }
-        let (mono, patience) = (self.now.mono, self.limits.half_open_timeout);
-        let late: Vec<NodeId> = self
-            .links
-            .iter()
-            .filter(|(_, link)| !link.admitted && mono.since(link.since) >= patience)
-            .map(|(id, _)| *id)
-            .collect();
-        for peer in late {
-            self.close(peer, DisconnectReason::Unresponsive);
-        }
-    }
-
-    fn half_open_deadline(&self) -> Option<Mono> {
-        if self.half_open == 0 {
-            return None;
-        }
-        let oldest = self
-            .links
-            .values()
-            .filter(|link| !link.admitted)
-            .map(|link| link.since)
-            .min();
-        oldest.map(|since| since + self.limits.half_open_timeout)
     }
 }
 

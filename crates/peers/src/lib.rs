@@ -54,6 +54,7 @@ extern crate alloc;
 mod admission;
 mod book;
 mod config;
+mod departure;
 mod detector;
 mod dialling;
 mod discovery;
@@ -65,6 +66,7 @@ mod lineage;
 mod link;
 mod output;
 mod reach;
+mod relay;
 mod stored;
 mod view;
 

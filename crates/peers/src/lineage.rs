@@ -70,6 +70,14 @@ impl Peers {
         owed.retain(|_, lacks| *lacks > 0);
         owed
     }
+
+    /// Slots that are kept from others for what named peers are owed. Half at most: if they all tell
+    /// of the same nodes, these count for the first that told, and what the others are owed never
+    /// comes. Gossip must get the links it wants nevertheless.
+    pub(crate) fn kept_for(&self, owed: &Owed) -> usize {
+        let lacking: usize = owed.values().sum();
+        lacking.min(self.config.outbound_slots / 2)
+    }
 }
 
 /// Through whom a peer was heard of at first; a named one through itself.

@@ -4,6 +4,8 @@ use repute_base::{Address, BoundedString, Fixed, Wall};
 use repute_identity::{Inception, NodeId};
 use repute_protocol::{Capability, Support, limits::TEXT_MAX};
 
+use crate::{Peers, book::Entry};
+
 /// How far a peer is. It is in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PeerState {
@@ -68,6 +70,61 @@ impl PeerView {
             None => Support::Unknown,
             Some(list) if list.contains(&capability) => Support::Supported,
             Some(_) => Support::NotSupported,
+        }
+    }
+}
+
+impl Peers {
+    /// How far a peer is; `None` if it is unknown.
+    pub fn state(&self, peer: NodeId) -> Option<PeerState> {
+        self.book.get(&peer)?;
+        Some(match self.links.get(&peer) {
+            Some(link) if link.admitted => PeerState::Active,
+            Some(_) => PeerState::Connecting,
+            None if self.dialling.is_under_way(&peer) => PeerState::Connecting,
+            None => PeerState::Known,
+        })
+    }
+
+    /// All known peers, by id.
+    pub fn iter(&self) -> impl Iterator<Item = PeerView> {
+        self.book.iter().map(|(id, entry)| self.view_of(*id, entry))
+    }
+
+    /// What is known about one peer.
+    pub fn view(&self, peer: NodeId) -> Option<PeerView> {
+        self.book.get(&peer).map(|entry| self.view_of(peer, entry))
+    }
+
+    /// The active peers, by id.
+    pub fn active(&self) -> impl Iterator<Item = NodeId> {
+        self.links
+            .iter()
+            .filter(|(_, link)| link.admitted)
+            .map(|(id, _)| *id)
+    }
+
+    fn view_of(&self, id: NodeId, entry: &Entry) -> PeerView {
+        PeerView {
+            id,
+            state: self.state(id).unwrap_or(PeerState::Known),
+            addresses: entry.addresses.clone(),
+            inception: entry.inception,
+            trust: entry.trust,
+            last_seen: entry.last_seen,
+            last_connected: entry.last_connected,
+            failures: entry.failures,
+            capabilities: entry.capabilities.as_ref().map(|list| list.to_vec()),
+            joined: entry.joined,
+            anchor: entry.anchor,
+            link: self.links.get(&id).map(|link| LinkView {
+                remote: link.remote,
+                inbound: link.inbound,
+                since: link.since_wall,
+                latency_ms: link.latency_ms,
+                suspected: self.detector.suspects(&id),
+                agent: link.agent.clone(),
+            }),
         }
     }
 }

@@ -290,6 +290,32 @@ fn a_named_peer_that_answers_first_leaves_links_for_what_the_other_tells() {
 }
 
 #[test]
+fn half_of_the_slots_at_most_are_kept_for_what_named_peers_tell_however_many_are_named() {
+    let config = Config {
+        min_peers: 5,
+        ..Config::default()
+    };
+    let mut bench = Bench::new(config);
+    for n in 1..=5 {
+        bench.give(Input::Join {
+            peer: id(n),
+            addresses: vec![at(n)],
+        });
+        bench.connect(n, false);
+    }
+    // Each is owed two more links, ten together, and they tell of nobody.
+    let mut chosen = Vec::new();
+    for n in 10..30 {
+        chosen.extend(dialled(&bench.give(Input::Found {
+            peer: id(n),
+            addresses: vec![at(n)],
+        })));
+    }
+    chosen.extend(dialled(&bench.pass(10_000)));
+    assert_eq!(chosen.len(), 16 - 5 - 8, "{chosen:?}");
+}
+
+#[test]
 fn a_dead_entry_is_tried_again_ever_more_rarely_and_never_in_a_flood() {
     let mut bench = Bench::new(Config::default());
     let mut dials = dialled(&bench.give(Input::Join {
