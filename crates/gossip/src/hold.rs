@@ -1,12 +1,15 @@
 //! Back-pressure from link to link: who cannot pass on what it reads stops reading.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use repute_base::Mono;
 use repute_identity::NodeId;
 
-use crate::{Gossip, Output};
+use crate::{Gossip, Output, link::Link};
 
 /// A queue is crowded from this part of its limit on: the rest is for what has been read already.
 const CROWDED: usize = 8;
@@ -20,7 +23,7 @@ const RATE_OVER: Duration = Duration::from_secs(1);
 /// What everybody keeps for others must last so long, or nothing more is published for now: else
 /// who misses a message asks for it in vain. Repair takes a few round trips of a busy network.
 const KEPT_FOR_MIN: Duration = Duration::from_millis(300);
-/// Between two judgements while any link is crowded.
+/// Between two judgements while a crowded neighbour is waited for.
 const JUDGE: Duration = Duration::from_millis(100);
 
 /// What a link has taken since its queue became crowded.
@@ -64,6 +67,12 @@ impl Crowd {
             self.takes_enough(now)
         }
     }
+
+    /// Whether time alone may change the judgement. A link that stands still is judged again once it
+    /// takes something.
+    fn is_open(&self, now: Mono) -> bool {
+        now.since(self.since) < GRACE || self.takes_enough(now)
+    }
 }
 
 /// Which links are crowded, and whom we do not read from because of it.
@@ -82,6 +91,15 @@ impl Hold {
     /// messages come faster than they can be kept.
     pub(crate) const fn is_on(&self) -> bool {
         self.moving || self.outrun_until.is_some()
+    }
+
+    /// Whether it knows of nobody but these links, and holds nobody but these neighbours.
+    pub(crate) fn is_among(&self, links: &BTreeMap<NodeId, Link>, active: &[NodeId]) -> bool {
+        self.crowded.iter().all(|peer| links.contains_key(peer))
+            && self
+                .held
+                .iter()
+                .all(|peer| active.binary_search(peer).is_ok())
     }
 
     pub(crate) fn next_due(&self) -> Option<Mono> {
@@ -131,10 +149,16 @@ impl Gossip {
             return;
         }
         let now = self.now.mono;
-        let mut moving = self.hold.crowded.iter().filter(|peer| {
-            let crowd = self.links.get(*peer).and_then(|link| link.crowd);
-            self.active.binary_search(peer).is_ok() && crowd.is_some_and(|one| one.is_moving(now))
-        });
+        let crowd = |peer: &NodeId| {
+            let link = self.links.get(peer).filter(|_| self.is_active(peer));
+            link.and_then(|link| link.crowd)
+        };
+        let crowded = self.hold.crowded.iter();
+        let open = crowded
+            .clone()
+            .filter_map(crowd)
+            .any(|one| one.is_open(now));
+        let mut moving = crowded.filter(|peer| crowd(peer).is_some_and(|one| one.is_moving(now)));
         let (first, more) = (moving.next().copied(), moving.next().is_some());
         let held: Vec<NodeId> = match first {
             Some(alone) if !more => {
@@ -145,7 +169,7 @@ impl Gossip {
             None => Vec::new(),
         };
         self.hold.moving = first.is_some();
-        self.hold.due = (!self.hold.crowded.is_empty()).then(|| now + JUDGE);
+        self.hold.due = open.then(|| now + JUDGE);
         if held != self.hold.held {
             self.hold.held.clone_from(&held);
             self.emit(Output::Hold { peers: held });

@@ -59,6 +59,9 @@ impl Gossip {
         if has(&self.me) {
             return Some("a view holds the node itself");
         }
+        if !self.hold.is_among(&self.links, &self.active) {
+            return Some("somebody is waited for, or held, who is gone");
+        }
         self.active.iter().find_map(|peer| {
             if !self.links.contains_key(peer) {
                 return Some("an active peer has no link");

@@ -150,6 +150,7 @@ proptest! {
             let stats = engine.stats();
             prop_assert!(stats.ids <= 20 && stats.missing <= 50 && stats.pending <= 10);
             prop_assert!(stats.active <= 5 && stats.passive <= 30);
+            prop_assert_eq!(engine.broken_invariant(), None);
         }
     }
 

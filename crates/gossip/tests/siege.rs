@@ -416,6 +416,22 @@ fn nobody_waits_any_more_for_a_crowded_neighbour_that_is_gone() {
 }
 
 #[test]
+fn a_crowded_link_that_stands_still_or_is_gone_wakes_nobody_up() {
+    let stands_still = |_: &mut Lab| ();
+    let down = |lab: &mut Lab| lab.put(Input::PeerDown { peer: peer(3) });
+    let leaves = |lab: &mut Lab| lab.control(3, GossipFrame::Leave);
+    let ends: [fn(&mut Lab); 3] = [stands_still, down, leaves];
+    for (case, end) in ends.iter().enumerate() {
+        let mut lab = Lab::among(3, small_queues());
+        flood(&mut lab, &[2]);
+        end(&mut lab);
+        lab.wait(1_000);
+        let ticks = lab.wait(10_000);
+        assert!(ticks <= 30, "{ticks} times in ten seconds, case {case}");
+    }
+}
+
+#[test]
 fn a_crowded_neighbour_that_comes_back_starts_afresh() {
     let mut lab = Lab::among(3, small_queues());
     flood(&mut lab, &[2]);

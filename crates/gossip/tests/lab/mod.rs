@@ -97,6 +97,7 @@ impl Lab {
         while let Some(output) = self.engine.poll_output() {
             self.out.push(output);
         }
+        assert_eq!(self.engine.broken_invariant(), None);
     }
 
     pub(crate) fn link(&mut self, to: u64) {
@@ -233,7 +234,9 @@ impl Lab {
             .count()
     }
 
-    pub(crate) fn wait(&mut self, ms: u64) {
+    /// Lets time pass, with every timer served; how many were.
+    pub(crate) fn wait(&mut self, ms: u64) -> usize {
+        let mut ticks = 0;
         let end = self.now.mono.as_millis() + ms;
         while let Some(at) = self
             .engine
@@ -246,8 +249,10 @@ impl Lab {
                 .max(1);
             self.shift(step);
             self.put(Input::Tick);
+            ticks += 1;
         }
         self.shift(end.saturating_sub(self.now.mono.as_millis()));
+        ticks
     }
 
     pub(crate) fn shift(&mut self, ms: u64) {
