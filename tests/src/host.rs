@@ -117,6 +117,8 @@ pub struct CoreHost {
     rng: Rng,
     booted: Mono,
     last: Mono,
+    /// Since when its timers are served in time.
+    awake: Mono,
     life: u32,
     links: BTreeMap<NodeId, Link>,
     dials: Vec<Dial>,
@@ -139,12 +141,15 @@ impl CoreHost {
 
     /// The next life of a node, from its disk alone.
     pub(crate) fn reborn(self, seat: Seat) -> Result<Self, String> {
+        // A process that stands still writes nothing, whatever was handed to it meanwhile.
+        let stopped = self.next_deadline().map_or(self.last, |due| {
+            self.last.min(self.booted + due.since(Mono::ZERO))
+        });
         let mut app = self.app;
-        let died = self.last;
         // What was delivered in the last moments may come again: its record was not durable.
         let unrecorded = self.plan.config.gossip.persist_interval + WRITE_SLACK;
         for delivery in app.deliveries.values_mut() {
-            if died.since(delivery.at) <= unrecorded {
+            if stopped.since(delivery.at.max(self.awake)) <= unrecorded {
                 delivery.life = u32::MAX;
             }
         }
@@ -184,6 +189,7 @@ impl CoreHost {
             rng,
             booted: seat.at,
             last: seat.at,
+            awake: seat.at,
             life,
             links: BTreeMap::new(),
             dials: Vec::new(),
@@ -548,6 +554,10 @@ impl CoreHost {
     }
 
     fn tick(&mut self, now: Timestamp, out: &mut Outbox<Bytes>) {
+        let due = self.next_deadline().unwrap_or(now.mono);
+        if now.mono.since(due) >= WRITE_SLACK / 2 {
+            self.awake = self.last;
+        }
         while let Some(id) = self.disk.complete(now.mono) {
             self.feed(now, Input::Persisted(id), out);
         }
