@@ -14,6 +14,9 @@ use crate::{Event, Gossip, Output, archive::Known, reconcile::MISSED_AGE, topics
 
 /// Between two prunes, or two such grafts, on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
+/// How long pushes that crossed a prune may come: longer than queues are on the machines of a
+/// network that is busy, shorter than it takes a tree to change.
+const CROSSING: Duration = Duration::from_millis(100);
 
 /// So many messages in a row that had to be asked for, and an eager link is doubted.
 const UNPUSHED_MAX: u8 = 4;
@@ -153,8 +156,11 @@ impl Gossip {
         if let Some(link) = self.links.get_mut(&first) {
             link.score.first_delivery();
             // Who pushes first is the tree, whatever we thought of it; else the second path would
-            // be our last eager link and never be pruned.
-            link.eager |= !arrival.requested;
+            // be our last eager link and never be pruned. But where the link was pruned twice in a
+            // row, pushes crossed the first prune, and now cross the second.
+            let crossed = |at| self.now.mono.since(at) < CROSSING;
+            let flips = link.pruned_again && link.pruned.is_some_and(crossed);
+            link.eager |= !arrival.requested && !flips;
         }
         if !arrival.requested {
             self.pushed_at = self.now.mono;
@@ -395,6 +401,7 @@ impl Gossip {
             return;
         };
         link.eager = false;
+        link.pruned_again = link.pruned.is_some_and(|at| now.since(at) < PRUNE_PAUSE);
         link.pruned = Some(now);
         self.stats.prunes += 1;
         self.send_control(peer, GossipFrame::Prune);

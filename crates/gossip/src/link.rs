@@ -62,6 +62,8 @@ pub(crate) struct Link {
     /// When we last corrected the peer's view of the link.
     pub(crate) corrected: Option<Mono>,
     pub(crate) pruned: Option<Mono>,
+    /// Soon after it had been pruned before.
+    pub(crate) pruned_again: bool,
     /// Messages in a row that it announced and gave on request, though we take it for eager.
     pub(crate) unpushed: u8,
     pub(crate) grafted: Option<Mono>,
@@ -99,6 +101,7 @@ impl Link {
             dismissed_until: Mono::ZERO,
             corrected: None,
             pruned: None,
+            pruned_again: false,
             unpushed: 0,
             grafted: None,
             ahead: 0,

@@ -73,6 +73,37 @@ fn whoever_pushes_a_message_first_is_pushed_to_from_then_on() {
 }
 
 #[test]
+fn what_crossed_a_prune_turns_a_link_back_once_and_not_again() {
+    let mut lab = Lab::new(3);
+    let both = |lab: &mut Lab, first: u64, second: u64, nth: u64| {
+        lab.push(first, &message(nth));
+        lab.verify();
+        lab.push(second, &message(nth));
+    };
+    let prunes = |lab: &Lab| {
+        let pruned = |f: &&Frame| matches!(f, Frame::Gossip(GossipFrame::Prune));
+        lab.sent_to(1).iter().filter(pruned).count()
+    };
+    both(&mut lab, 2, 1, 0);
+    assert_eq!(prunes(&lab), 1);
+    both(&mut lab, 1, 2, 1);
+    assert_eq!(prunes(&lab), 2, "it was first, and so eager again");
+    both(&mut lab, 1, 2, 2);
+    let before = lab.pushes_to(1);
+    both(&mut lab, 2, 3, 3);
+    assert_eq!(lab.pushes_to(1), before, "it was under way, and stays lazy");
+    lab.wait(100);
+    lab.push(1, &message(4));
+    lab.push(2, &message(5));
+    lab.verify();
+    assert_eq!(
+        lab.pushes_to(1),
+        before + 1,
+        "it pushes although it was told twice"
+    );
+}
+
+#[test]
 fn a_tree_that_is_only_slow_is_asked_around_but_not_changed() {
     let mut lab = Lab::new(3);
     lab.control(2, GossipFrame::Prune);
