@@ -89,6 +89,11 @@ fn what_crossed_a_prune_turns_a_link_back_once_and_not_again() {
     both(&mut lab, 1, 2, 1);
     assert_eq!(prunes(&lab), 2, "it was first, and so eager again");
     both(&mut lab, 1, 2, 2);
+    assert_eq!(
+        prunes(&lab),
+        2,
+        "it was under way, and the link lazy already"
+    );
     let before = lab.pushes_to(1);
     both(&mut lab, 2, 3, 3);
     assert_eq!(lab.pushes_to(1), before, "it was under way, and stays lazy");
