@@ -7,20 +7,35 @@ use repute_base::{Mono, Wall};
 use repute_identity::NodeId;
 use repute_protocol::{Announced, MessageId, Seq, limits::SEEN_MARGIN};
 
-use crate::{Limits, hash::Keyed};
+use crate::{
+    Limits,
+    hash::Keyed,
+    lives::{Life, Lives},
+};
 
 /// Ids dropped at most in one step of clean-up.
 const EXPIRE_BATCH: usize = 1_024;
 /// What keeping an envelope costs besides its bytes: its place here and its allocation.
 const KEPT_OVERHEAD: usize = size_of::<Kept>() + 48;
 
-/// What is remembered of one proven message.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
+/// A proven message that came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Proven {
     pub(crate) id: MessageId,
     pub(crate) author: NodeId,
     pub(crate) seq: Seq,
     pub(crate) arrived: Mono,
+    pub(crate) hops: u8,
+    pub(crate) ttl: u8,
+}
+
+/// What is remembered of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    id: MessageId,
+    life: Life,
+    counter: u64,
+    arrived: Mono,
     pub(crate) hops: u8,
     pub(crate) ttl: u8,
 }
@@ -42,6 +57,7 @@ pub(crate) struct Archive {
     places: HashTable<u64>,
     keyed: Keyed,
     known: VecDeque<Known>,
+    lives: Lives,
     /// The serial number of the first that is known.
     first: u64,
     kept: VecDeque<Kept>,
@@ -59,6 +75,7 @@ impl Archive {
             places: HashTable::new(),
             keyed,
             known: VecDeque::new(),
+            lives: Lives::default(),
             first: 0,
             kept: VecDeque::new(),
             kept_bytes: 0,
@@ -98,10 +115,10 @@ impl Archive {
     /// kept; gives back the authors and numbers of ids that had to go for it.
     pub(crate) fn insert(
         &mut self,
-        known: Known,
+        proven: Proven,
         keep: Option<(Wall, Bytes)>,
     ) -> Vec<(NodeId, Seq)> {
-        if self.contains(&known.id) {
+        if self.contains(&proven.id) {
             return Vec::new();
         }
         let mut gone = Vec::new();
@@ -110,8 +127,15 @@ impl Archive {
         }
         let serial = self.first + self.known.len() as u64;
         let (keyed, first) = (&self.keyed, self.first);
-        let hash = keyed.hash_one(known.id);
-        self.known.push_back(known);
+        let hash = keyed.hash_one(proven.id);
+        self.known.push_back(Known {
+            id: proven.id,
+            life: self.lives.enter(proven.author, proven.seq.start),
+            counter: proven.seq.counter,
+            arrived: proven.arrived,
+            hops: proven.hops,
+            ttl: proven.ttl,
+        });
         let places = &self.known;
         self.places.insert_unique(hash, serial, |serial| {
             let place = usize::try_from(serial - first).unwrap_or(usize::MAX);
@@ -241,7 +265,9 @@ impl Archive {
         }
         let known = self.known.pop_front()?;
         self.first += 1;
-        Some((known.author, known.seq))
+        let (author, start) = self.lives.leave(known.life)?;
+        let counter = known.counter;
+        Some((author, Seq { start, counter }))
     }
 }
 
@@ -251,7 +277,7 @@ mod tests {
     use repute_base::Rng;
 
     fn insert(archive: &mut Archive, n: u64) -> Vec<(NodeId, Seq)> {
-        let known = Known {
+        let proven = Proven {
             id: id(n),
             author: NodeId::from_bytes([1; 32]),
             seq: Seq {
@@ -263,7 +289,7 @@ mod tests {
             arrived: Mono::from_millis(n * 1_000),
         };
         let wire = Bytes::from(alloc::vec![n as u8; 100]);
-        archive.insert(known, Some((Wall::from_millis(n * 1_000), wire)))
+        archive.insert(proven, Some((Wall::from_millis(n * 1_000), wire)))
     }
 
     fn id(n: u64) -> MessageId {

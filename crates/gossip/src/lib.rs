@@ -51,6 +51,7 @@ mod invariants;
 mod lead;
 mod limits;
 mod link;
+mod lives;
 mod maintenance;
 mod membership;
 mod output;

@@ -9,7 +9,7 @@ pub struct Limits {
     pub retained_bytes_max: usize,
     /// Envelopes kept for others, so that tiny messages cannot fill memory with their tables.
     pub retained_count_max: usize,
-    /// Message ids remembered, about 110 bytes each. Beyond it the record by author and sequence
+    /// Message ids remembered, about 75 bytes each. Beyond it the record by author and sequence
     /// decides, so it must only outlast what is still under way.
     pub ids_max: usize,
     /// Authors in the record of what was seen.

@@ -47,7 +47,7 @@ pub(crate) struct Driver {
     endpoint: Endpoint,
     store: Arc<dyn Store>,
     handlers: Handlers,
-    events: broadcast::Sender<Event>,
+    events: broadcast::Sender<Arc<Event>>,
     counters: Counters,
     checks: VerifyQueue,
     /// Of messages whose burst is proven nothing is left to check.
@@ -87,7 +87,7 @@ pub(crate) struct Parts {
     pub burst_max: usize,
     /// What checking one signature takes at least; zero but in a laboratory.
     pub check_time: Duration,
-    pub events: broadcast::Sender<Event>,
+    pub events: broadcast::Sender<Arc<Event>>,
     pub retention: Duration,
 }
 

@@ -42,7 +42,7 @@ struct Shared {
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
     /// Weak, so that the stream of events ends with the driver.
-    events: broadcast::WeakSender<Event>,
+    events: broadcast::WeakSender<Arc<Event>>,
 }
 
 impl Node {

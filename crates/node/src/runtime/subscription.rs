@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use repute_base::Wall;
 use repute_identity::NodeId;
@@ -90,7 +92,7 @@ impl Subscription {
 /// Everything the node tells, from the moment of asking.
 #[derive(Debug)]
 pub struct EventStream {
-    pub(crate) events: broadcast::Receiver<Event>,
+    pub(crate) events: broadcast::Receiver<Arc<Event>>,
 }
 
 impl EventStream {
@@ -98,7 +100,7 @@ impl EventStream {
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             match self.events.recv().await {
-                Ok(event) => return Some(event),
+                Ok(event) => return Some(Arc::unwrap_or_clone(event)),
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

@@ -1,6 +1,6 @@
 //! What the driver does with each input and output.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use repute_protocol::{Disconnect, DisconnectReason, EnvelopeKind, Unsigned};
 use repute_storage::{Prune, StoreError, Write as Row};
@@ -145,8 +145,9 @@ impl Driver {
             Event::Misbehaved { peer, kind } => tracing::debug!(%peer, %kind, "misbehaviour"),
             _ => {}
         }
-        // Nobody listening is fine.
-        drop(self.events.send(event));
+        if self.events.receiver_count() > 0 {
+            drop(self.events.send(Arc::new(event)));
+        }
         None
     }
 
