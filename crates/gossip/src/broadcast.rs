@@ -10,12 +10,12 @@ use repute_protocol::{
     limits::{LIVE_AGE_MAX, MESSAGE_DATA_MAX},
 };
 
-use crate::{Event, Gossip, Output, archive::Known, reconcile::MISSED_AGE, topics::Delivery};
+use crate::{Event, Gossip, Output, archive::Proven, reconcile::MISSED_AGE, topics::Delivery};
 
 /// Between two prunes, or two such grafts, on one link: pushes that crossed the first must not each cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
 /// How long pushes that crossed a prune may come: longer than queues are on the machines of a
-/// network that is busy, shorter than it takes a tree to change.
+/// network that is busy, shorter than a tree takes to change.
 const CROSSING: Duration = Duration::from_millis(100);
 
 /// So many messages in a row that had to be asked for, and an eager link is doubted.
@@ -156,11 +156,8 @@ impl Gossip {
         if let Some(link) = self.links.get_mut(&first) {
             link.score.first_delivery();
             // Who pushes first is the tree, whatever we thought of it; else the second path would
-            // be our last eager link and never be pruned. But where the link was pruned twice in a
-            // row, pushes crossed the first prune, and now cross the second.
-            let crossed = |at| self.now.mono.since(at) < CROSSING;
-            let flips = link.pruned_again && link.pruned.is_some_and(crossed);
-            link.eager |= !arrival.requested && !flips;
+            // be our last eager link and never be pruned.
+            link.eager |= !arrival.requested;
         }
         if !arrival.requested {
             self.pushed_at = self.now.mono;
@@ -273,6 +270,7 @@ impl Gossip {
     }
 
     pub(crate) fn on_prune(&mut self, peer: NodeId) {
+        self.note_mending();
         if self.lead.is_feeder(&peer) && self.may_prune(peer) {
             // It got from us what it feeds us; now that we know it for our feeder, no more.
             return self.graft(peer, Vec::new());
@@ -299,7 +297,7 @@ impl Gossip {
     }
 
     fn keep(&mut self, envelope: &Envelope, arrival: Arrival, retain: bool) {
-        let known = Known {
+        let proven = Proven {
             id: envelope.id(),
             author: envelope.author(),
             seq: envelope.seq(),
@@ -308,7 +306,7 @@ impl Gossip {
             ttl: arrival.ttl,
         };
         let keep = retain.then(|| (envelope.sent(), envelope.wire().clone()));
-        for (author, seq) in self.archive.insert(known, keep) {
+        for (author, seq) in self.archive.insert(proven, keep) {
             self.authors.forget_id(&author, seq);
         }
     }
@@ -341,7 +339,11 @@ impl Gossip {
             let Some(link) = self.links.get(&peer) else {
                 continue;
             };
-            if push && link.eager && !self.lead.is_fed_by(&author, &peer) {
+            // Where a link was pruned twice in a row, pushes crossed the first prune, and now cross
+            // the second: they tell that we are fed, and not whom to feed.
+            let crossed = |at| self.now.mono.since(at) < CROSSING;
+            let flips = link.pruned_again && link.pruned.is_some_and(crossed);
+            if push && link.eager && !flips && !self.lead.is_fed_by(&author, &peer) {
                 if informed.contains(&peer) {
                     continue;
                 }

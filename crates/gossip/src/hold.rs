@@ -23,6 +23,11 @@ const RATE_OVER: Duration = Duration::from_secs(1);
 /// What everybody keeps for others must last so long, or nothing more is published for now: else
 /// who misses a message asks for it in vain. Repair takes a few round trips of a busy network.
 const KEPT_FOR_MIN: Duration = Duration::from_millis(300);
+/// The same while the tree changes, which it does all over the network when it is young: what is
+/// missed then is missed by the hundred.
+const KEPT_FOR_MIN_MENDING: Duration = Duration::from_millis(800);
+/// How long after a prune, a graft or a request the tree is taken to change.
+const MENDING: Duration = Duration::from_millis(500);
 /// Between two judgements while a crowded neighbour is waited for.
 const JUDGE: Duration = Duration::from_millis(100);
 
@@ -84,6 +89,8 @@ pub(crate) struct Hold {
     due: Option<Mono>,
     /// Until then messages come faster than they can be kept for others.
     outrun_until: Option<Mono>,
+    /// When a neighbour last pruned, grafted or asked for something.
+    mended: Option<Mono>,
 }
 
 impl Hold {
@@ -136,13 +143,24 @@ impl Gossip {
         self.hold.crowded.remove(&peer);
     }
 
+    /// A neighbour changes the tree, or asks for what the tree did not bring.
+    pub(crate) const fn note_mending(&mut self) {
+        self.hold.mended = Some(self.now.mono);
+    }
+
     /// Says whom not to read from, where that has changed.
     ///
     /// A crowded link does not hold up what it brings itself. In a tree, where each wait is for a
     /// link further from whoever waits, the last one is a leaf that waits for nobody: so nobody
     /// waits for itself. Where there are circles, a wait ends because nothing moves.
     pub(crate) fn settle_hold(&mut self) {
-        let lasts = self.archive.full_since().map(|at| at + KEPT_FOR_MIN);
+        let mending = |at| self.now.mono.since(at) < MENDING;
+        let least = if self.hold.mended.is_some_and(mending) {
+            KEPT_FOR_MIN_MENDING
+        } else {
+            KEPT_FOR_MIN
+        };
+        let lasts = self.archive.full_since().map(|at| at + least);
         self.hold.outrun_until = lasts.filter(|at| *at > self.now.mono);
         if self.hold.crowded.is_empty() && !self.hold.moving {
             self.hold.due = None;

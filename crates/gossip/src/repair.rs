@@ -436,6 +436,7 @@ impl Gossip {
     }
 
     pub(crate) fn on_want(&mut self, peer: NodeId, messages: BoundedVec<MessageId, IDS_MAX>) {
+        self.note_mending();
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };

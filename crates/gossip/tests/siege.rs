@@ -481,3 +481,19 @@ fn nothing_is_published_while_messages_come_faster_than_they_are_kept() {
     let ready = |output: &Output| matches!(output, Output::Event(Event::Ready));
     assert_eq!(lab.out.iter().filter(|output| ready(output)).count(), 1);
 }
+
+#[test]
+fn what_is_kept_must_last_longer_while_a_neighbour_mends_its_tree() {
+    let limits = Limits {
+        retained_count_max: 32,
+        ..Limits::default()
+    };
+    let mut lab = Lab::among(3, limits);
+    flood(&mut lab, &[2, 3]);
+    lab.wait(299);
+    lab.control(2, GossipFrame::Prune);
+    lab.wait(300);
+    assert!(!lab.engine.is_ready());
+    lab.wait(210);
+    assert!(lab.engine.is_ready(), "nothing happened for half a second");
+}
