@@ -1,6 +1,6 @@
 //! Two engines meet: one joins with the other's ticket, both admit the link, probes flow.
 //!
-//! `cargo run -p repute-peers --example two_nodes`
+//! `cargo run -p repute-peers --example meeting`
 
 #![allow(clippy::indexing_slicing, reason = "two nodes, two places")]
 
