@@ -61,7 +61,7 @@ async fn scene(seed: u64, nodes: usize) -> Outcome {
     let share = |bad: usize, of: usize| 100.0 * (1.0 - bad as f64 / of.max(1) as f64);
     let counts = cluster.net.counts();
     let happened = Bar::AtLeast(1.0);
-    let bursts = if even { Bar::Exactly(0.0) } else { happened };
+    let as_drawn = even == (counts.bursts == 0);
     let lost = counts.lost + counts.lost_in_bursts;
     let loss = 100.0 * lost as f64 / counts.sent.max(1) as f64;
     cluster
@@ -85,7 +85,8 @@ async fn scene(seed: u64, nodes: usize) -> Outcome {
             Figure::sum("messages", cluster.messages() as f64, "messages").bar(happened),
             Figure::sum("datagrams", counts.sent as f64, "datagrams"),
             Figure::mean("lost", loss, "%").bar(Bar::AtLeast(20.0)),
-            Figure::sum("bursts of loss", counts.bursts as f64, "times").bar(bursts),
+            Figure::sum("bursts of loss", counts.bursts as f64, "times"),
+            Figure::min("bursts where drawn, only there", f64::from(as_drawn), "yes").bar(happened),
             Figure::sum("duplicated", counts.duplicated as f64, "datagrams").bar(happened),
             Figure::sum("overtaken", counts.overtaken as f64, "datagrams").bar(happened),
         ])
