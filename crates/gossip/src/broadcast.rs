@@ -12,7 +12,8 @@ use repute_protocol::{
 
 use crate::{Event, Gossip, Output, archive::Proven, reconcile::MISSED_AGE, topics::Delivery};
 
-/// Between two prunes, or two such grafts, on one link: pushes that crossed the first must not each cause another.
+/// Between two prunes, or two such grafts, on one link: pushes that crossed the first must not each
+/// cause another.
 const PRUNE_PAUSE: Duration = Duration::from_millis(500);
 /// How long pushes that crossed a prune may come: longer than queues are on the machines of a
 /// network that is busy, shorter than a tree takes to change.
