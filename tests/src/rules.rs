@@ -43,16 +43,18 @@ impl CoreHost {
             Err(error) => return Some(error.to_string()),
         };
         let (here, there) = (self.core.trust(), next.trust());
+        // A start trusts the clock on the wall, a running node only ever less than it after a jump:
+        // both are asked for the time of the one that runs.
+        let time = here.time(self.wall);
         let who = here.subjects().into_iter().find(|subject| {
-            let of =
-                |model: &dyn repute_node::TrustModel| model.standing(*subject, self.wall).trust;
+            let of = |model: &dyn repute_node::TrustModel| model.standing(*subject, time).trust;
             of(here) != of(there)
         });
         if let Some(who) = who {
             return Some(format!("the disk holds another standing of {who}"));
         }
         let subjects = |model: &dyn repute_node::TrustModel| -> Vec<_> {
-            let bans = model.bans(self.wall).into_iter();
+            let bans = model.bans(time).into_iter();
             bans.map(|ban| ban.subject).collect()
         };
         (subjects(here) != subjects(there)).then(|| "the disk holds other bans".into())

@@ -158,6 +158,13 @@ fn twenty_fixed_storms_break_nothing_that_the_calm_does_not_mend() {
     swarm(0..20);
 }
 
+/// A node whose clock had jumped far ahead took the disk's view at the clock on the wall for another
+/// standing.
+#[test]
+fn a_node_behind_a_jumped_clock_is_like_its_disk_at_its_own_time() {
+    swarm(4_094_533_695..4_094_533_696);
+}
+
 /// The same with twenty seeds that follow from the commit, so that every change meets new ones and
 /// whoever checks it out meets them again. `REPUTE_FIRST_SEED` sets others.
 #[test]

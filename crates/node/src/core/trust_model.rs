@@ -17,6 +17,11 @@ pub trait TrustModel: Send {
     fn poll_output(&mut self) -> Option<Output>;
     /// When it wants [`Input::Tick`].
     fn next_deadline(&self) -> Option<Mono>;
+    /// The model's own time for a reader whose clock shows `now`; the ends of bans are in this time.
+    /// `now` itself, unless the model guards against clocks that jump.
+    fn time(&self, now: Wall) -> Wall {
+        now
+    }
     /// What is thought of `subject`. Reading never changes anything.
     fn standing(&self, subject: NodeId, now: Wall) -> Standing;
     /// Everybody about whom there is evidence.
@@ -46,6 +51,10 @@ impl TrustModel for Ledger {
 
     fn next_deadline(&self) -> Option<Mono> {
         Machine::next_deadline(self)
+    }
+
+    fn time(&self, now: Wall) -> Wall {
+        Ledger::time(self, now)
     }
 
     fn standing(&self, subject: NodeId, now: Wall) -> Standing {
