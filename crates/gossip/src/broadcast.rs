@@ -159,6 +159,10 @@ impl Gossip {
             // Who pushes first is the tree, whatever we thought of it; else the second path would
             // be our last eager link and never be pruned.
             link.eager |= !arrival.requested;
+            if !arrival.requested {
+                self.pushed += 1;
+                link.fed = self.pushed;
+            }
         }
         if !arrival.requested {
             self.pushed_at = self.now.mono;

@@ -18,6 +18,10 @@ const STARVED_MESSAGES: usize = 8;
 const STARVED_FOR: Duration = Duration::from_millis(100);
 /// So long after a tree link was lost, repair does not wait for the tree.
 const TORN_FOR: Duration = Duration::from_secs(5);
+/// A tree that brought something within this time works.
+const FED_WITHIN: Duration = Duration::from_secs(1);
+/// Whoever pushed none of the last so many messages that were pushed to us is fed by us.
+const LEAF_MESSAGES: u64 = 64;
 
 /// A message that had to be asked for although nothing was known to be wrong with the tree: if
 /// the tree does not bring it either, it is torn.
@@ -39,8 +43,17 @@ impl Gossip {
         self.now.mono < self.torn_until || starved || !self.active.iter().any(eager)
     }
 
-    /// A link of the tree is gone.
-    pub(crate) fn tear(&mut self) {
+    /// Whether the tree brings messages now.
+    pub(crate) fn is_fed(&self) -> bool {
+        self.pushed > 0 && self.now.mono.since(self.pushed_at) < FED_WITHIN && !self.is_torn()
+    }
+
+    /// A link of the tree is gone that brought the message of number `fed` last: of many that
+    /// came since, all by others, none will be missed for it.
+    pub(crate) fn tear(&mut self, fed: u64) {
+        if self.pushed - fed > LEAF_MESSAGES {
+            return;
+        }
         self.torn_until = self.now.mono + TORN_FOR;
     }
 

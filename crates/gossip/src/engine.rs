@@ -55,6 +55,8 @@ pub struct Gossip {
     pub(crate) torn_until: Mono,
     /// When a new message was last pushed to us.
     pub(crate) pushed_at: Mono,
+    /// New messages that were pushed to us.
+    pub(crate) pushed: u64,
     pub(crate) hold: Hold,
     pub(crate) reconciler: Reconciler,
     pub(crate) topics: Topics,
@@ -106,6 +108,7 @@ impl Gossip {
             doubts: VecDeque::new(),
             torn_until: Mono::ZERO,
             pushed_at: Mono::ZERO,
+            pushed: 0,
             hold: Hold::default(),
             reconciler: Reconciler::default(),
             signing: BTreeSet::new(),

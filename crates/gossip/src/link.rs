@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(crate) addresses: Vec<Address>,
     /// Pushed to, rather than announced to; matters while in the active view.
     pub(crate) eager: bool,
+    /// Of the messages that were pushed to us, the number of the last new one it pushed.
+    pub(crate) fed: u64,
     pub(crate) distrusted: bool,
     /// We dialled it.
     pub(crate) dialled: bool,
@@ -78,6 +80,7 @@ impl Link {
         Self {
             addresses,
             eager: true,
+            fed: 0,
             distrusted: false,
             dialled: false,
             score: Score::default(),

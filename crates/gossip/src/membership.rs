@@ -356,10 +356,16 @@ impl Gossip {
                 .binary_search(&peer)
                 .unwrap_or_else(|place| place);
         }
+        // A tree that works stays as it is: a new link in it would close a circle, and which of its
+        // links is pruned for that is chance. Whoever presses in is to be fed at once.
+        let eager = force || self.config.eager_min > 1 || !self.is_fed();
         if let Some(link) = self.links.get_mut(&peer) {
-            link.eager = true;
+            link.eager = eager;
         }
         self.active.insert(place, peer);
+        if !eager {
+            self.send_control(peer, GossipFrame::Prune);
+        }
         self.active_changed = true;
         self.announce_recent(peer);
         true
@@ -401,8 +407,9 @@ impl Gossip {
         self.active_changed = true;
         if let Some(link) = self.links.get_mut(&peer) {
             link.announce.clear();
-            if link.eager {
-                self.tear();
+            let (eager, fed) = (link.eager, link.fed);
+            if eager {
+                self.tear(fed);
             }
             self.lead.lose(&peer);
         }

@@ -152,6 +152,50 @@ fn after_a_tree_link_is_lost_others_are_asked_and_told_at_once() {
 }
 
 #[test]
+fn after_a_link_that_only_takes_is_lost_the_tree_is_waited_for_as_ever() {
+    let mut lab = Lab::new(4);
+    lab.control(2, GossipFrame::Prune);
+    for n in 0..66 {
+        lab.push(4, &message(n));
+        lab.verify();
+    }
+    lab.put(Input::PeerDown { peer: peer(1) });
+    let slow = message(100);
+    announce(&mut lab, 2, &slow);
+    lab.wait(25);
+    assert!(!lab.sent_to(2).iter().any(|f| is_want(f) || is_graft(f)));
+    lab.put(Input::PeerDown { peer: peer(4) });
+    announce(&mut lab, 2, &message(101));
+    lab.wait(25);
+    assert!(
+        lab.sent_to(2).iter().any(is_graft),
+        "that link brought it all"
+    );
+}
+
+#[test]
+fn a_new_neighbour_in_a_tree_that_works_is_lazy_unless_it_presses() {
+    let is_prune = |frame: &Frame| matches!(frame, Frame::Gossip(GossipFrame::Prune));
+    let mut lab = Lab::new(2);
+    lab.push(1, &message(0));
+    lab.verify();
+    for (n, urgent) in [(3, false), (4, true)] {
+        lab.link(n);
+        lab.control(n, GossipFrame::Neighbor { urgent });
+        assert!(lab.is_active(n));
+        assert_eq!(lab.sent_to(n).iter().any(is_prune), !urgent);
+    }
+    lab.push(1, &message(1));
+    lab.verify();
+    assert_eq!((lab.pushes_to(3), lab.pushes_to(4)), (0, 1));
+    // A tree that says nothing may be none.
+    lab.wait(1_100);
+    lab.link(5);
+    lab.control(5, GossipFrame::Neighbor { urgent: false });
+    assert!(lab.is_active(5) && !lab.sent_to(5).iter().any(is_prune));
+}
+
+#[test]
 fn what_was_asked_of_a_peer_that_is_gone_is_asked_of_another_at_once() {
     let mut lab = Lab::new(3);
     lab.control(2, GossipFrame::Prune);
