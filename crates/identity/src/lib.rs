@@ -44,17 +44,21 @@ mod key;
 #[cfg(feature = "keystore")]
 pub mod keystore;
 mod sealed;
+mod stamp;
 mod text;
 mod ticket;
 mod verify;
+mod vouch;
 
 pub use id::NodeId;
 pub use inception::{Identity, Inception};
 pub use key::{KeyError, PublicKey, RecoverySecret, SecretKey, Signature};
 pub use sealed::{SEAL_OVERHEAD, SealError, open, seal};
+pub use stamp::{Stamp, StampSearch};
 pub use text::ParseError;
 pub use ticket::{Ticket, TicketError};
 pub use verify::{BATCH_MAX, Check, KEYS_MAX, Verifier, verify, verify_batch};
+pub use vouch::Vouch;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 
 use data_encoding::HEXLOWER;
 use repute_base::{BoundedVec, Wall, codec};
-use repute_identity::{Identity, SecretKey, Ticket, open, seal};
+use repute_identity::{Identity, SecretKey, StampSearch, Ticket, Vouch, open, seal};
 use serde_json::{Value, json};
 
 fn hex(bytes: &[u8]) -> String {
@@ -99,6 +99,36 @@ fn sealed_boxes() -> Vec<Value> {
     .to_vec()
 }
 
+fn stamps() -> Vec<Value> {
+    let one = |(byte, bits): (u8, u8)| {
+        let id = identity(byte).id();
+        let stamp = StampSearch::new(id, bits).run(u64::MAX).unwrap();
+        json!({
+            "node_id_hex": hex(id.as_bytes()),
+            "bits_asked": bits,
+            "bits_found": stamp.bits(&id),
+            "nonce": stamp.nonce,
+        })
+    };
+    [(1, 8), (2, 12), (3, 16)].map(one).to_vec()
+}
+
+fn vouches() -> Vec<Value> {
+    let (by, subject) = (identity(1), identity(2).id());
+    let issued = Wall::from_millis(1_795_219_200_000);
+    let vouch = Vouch::sign(&by, subject, 3, issued, issued + Vouch::YEAR);
+    assert!(vouch.verify());
+    vec![json!({
+        "by": vouch.by().to_string(),
+        "subject": subject.to_string(),
+        "number": vouch.number,
+        "year": vouch.year(),
+        "issued": vouch.issued,
+        "expires": vouch.expires,
+        "hex": hex(&codec::encode(&vouch)),
+    })]
+}
+
 #[test]
 fn the_published_vectors_are_what_is_computed() {
     let computed = json!({
@@ -106,6 +136,8 @@ fn the_published_vectors_are_what_is_computed() {
         "ids": ids(),
         "signatures": signatures(),
         "tickets": tickets(),
+        "stamps": stamps(),
+        "vouches": vouches(),
         "sealed_boxes": sealed_boxes(),
     });
     let computed = format!("{computed:#}\n");
