@@ -1,14 +1,14 @@
 //! Framing: length, kind, body. The length is checked against the kind before anything is read.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use bytes::Bytes;
 use repute_base::codec;
 
 use crate::{
     CustomData, DecodeError, Disconnect, Envelope, EnvelopeKind, GossipFrame, Handshake,
-    HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery, TrustedPeersRequest,
-    TrustedPeersResponse, limits,
+    HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery, ReceiptFrame,
+    TrustedPeersRequest, TrustedPeersResponse, limits,
 };
 
 /// What a frame is. The number on the wire is the discriminant.
@@ -39,11 +39,13 @@ pub enum FrameKind {
     TrustedPeersRequest = 11,
     /// See [`TrustedPeersResponse`].
     TrustedPeersResponse = 12,
+    /// See [`ReceiptFrame`].
+    Receipt = 13,
 }
 
 impl FrameKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Handshake,
         Self::HandshakeAck,
         Self::Disconnect,
@@ -56,6 +58,7 @@ impl FrameKind {
         Self::TrustUpdate,
         Self::TrustedPeersRequest,
         Self::TrustedPeersResponse,
+        Self::Receipt,
     ];
 
     /// The longest body of this kind, in bytes.
@@ -71,6 +74,7 @@ impl FrameKind {
             Self::Gossip => limits::RECONCILE_MAX + 1024,
             Self::CustomData => limits::CUSTOM_DATA_MAX + 16,
             Self::TrustUpdate => limits::RECOMMENDATION_MAX,
+            Self::Receipt => 8 * 1024,
         }
     }
 
@@ -94,6 +98,7 @@ impl FrameKind {
             Self::TrustUpdate => "trust-update",
             Self::TrustedPeersRequest => "trusted-peers-request",
             Self::TrustedPeersResponse => "trusted-peers-response",
+            Self::Receipt => "receipt",
         }
     }
 
@@ -210,6 +215,8 @@ pub enum Frame {
     TrustedPeersRequest(TrustedPeersRequest),
     /// Whom I recommend.
     TrustedPeersResponse(TrustedPeersResponse),
+    /// What one did for another. Rare and large, so it lives apart.
+    Receipt(Box<ReceiptFrame>),
 }
 
 impl Frame {
@@ -245,6 +252,7 @@ impl Frame {
             }
             FrameKind::TrustedPeersRequest => Self::TrustedPeersRequest(codec::decode(&body)?),
             FrameKind::TrustedPeersResponse => Self::TrustedPeersResponse(codec::decode(&body)?),
+            FrameKind::Receipt => Self::Receipt(Box::new(codec::decode(&body)?)),
         })
     }
 
@@ -263,6 +271,7 @@ impl Frame {
             Self::TrustUpdate(_) => FrameKind::TrustUpdate,
             Self::TrustedPeersRequest(_) => FrameKind::TrustedPeersRequest,
             Self::TrustedPeersResponse(_) => FrameKind::TrustedPeersResponse,
+            Self::Receipt(_) => FrameKind::Receipt,
         }
     }
 
@@ -286,6 +295,7 @@ impl Frame {
             Self::TrustUpdate(envelope) => out.extend_from_slice(envelope.wire()),
             Self::TrustedPeersRequest(body) => codec::encode_into(body, &mut out),
             Self::TrustedPeersResponse(body) => codec::encode_into(body, &mut out),
+            Self::Receipt(body) => codec::encode_into(body.as_ref(), &mut out),
         }
         let len = u32::try_from(out.len().saturating_sub(4))
             .unwrap_or(u32::MAX)

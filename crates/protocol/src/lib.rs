@@ -72,6 +72,8 @@ mod packing;
 mod payload;
 mod proof;
 mod proven;
+mod receipt;
+mod receipt_frame;
 
 pub use decoder::{FrameDecoder, RawFrame};
 pub use disconnect::{Disconnect, DisconnectReason};
@@ -92,6 +94,11 @@ pub use packing::{Packer, Unpacker};
 pub use payload::{AddressRecord, Dot, Message, Payload, Recommendation, Topic};
 pub use proof::{FromPeer, Verified, verify_all, verify_all_with};
 pub use proven::ProvenBursts;
+pub use receipt::{
+    Claim, Equivocation, Outcome, Party, Receipt, ReceiptProposal, ReceiptTerms, Service,
+    SessionOpen, SessionProposal, SessionTerms, Side,
+};
+pub use receipt_frame::{Credentials, ReceiptFrame};
 pub use repute_base::codec::DecodeError;
 
 #[cfg(doctest)]

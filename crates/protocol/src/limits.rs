@@ -35,6 +35,14 @@ pub const CUSTOM_DATA_MAX: usize = 64 * 1024;
 pub const RECOMMENDATIONS_MAX: usize = 16;
 /// One signed recommendation.
 pub const RECOMMENDATION_MAX: usize = 512;
+/// Co-signed receipts in one answer: 16 of 304 bytes at most.
+pub const RECEIPTS_MAX: usize = 16;
+/// Latest receipts between two peers: four services in two directions.
+pub const RECEIPTS_OF_PAIR_MAX: usize = 8;
+/// Claims in one answer, each with the session behind it.
+pub const CLAIMS_MAX: usize = 4;
+/// Words for one identity that travel together: one that counts is enough.
+pub const VOUCHES_MAX: usize = 4;
 
 /// Times that a message is passed on at most, whatever its author asked for.
 pub const TTL_MAX: u8 = 32;

@@ -32,6 +32,11 @@ pub enum Misbehaviour {
     BudgetExceeded,
     /// More connection attempts than allowed.
     ConnectionFlood,
+    /// A receipt, session, claim or proof of a fault on this link that does not verify, or a word
+    /// for an identity that nobody gave. Honest nodes check before they pass it on.
+    ForgedReceipt,
+    /// Two receipts under one number, both signed: see [`Equivocation`](crate::Equivocation).
+    Equivocation,
 }
 
 /// How much a misbehaviour weighs.
@@ -45,7 +50,7 @@ pub enum Severity {
 
 impl Misbehaviour {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ForgedEnvelope,
         Self::MalformedFrame,
         Self::OversizedFrame,
@@ -57,6 +62,8 @@ impl Misbehaviour {
         Self::MalformedReconcile,
         Self::BudgetExceeded,
         Self::ConnectionFlood,
+        Self::ForgedReceipt,
+        Self::Equivocation,
     ];
 
     /// How much it weighs.
@@ -81,6 +88,8 @@ impl Misbehaviour {
             Self::MalformedReconcile => "malformed-reconcile",
             Self::BudgetExceeded => "budget-exceeded",
             Self::ConnectionFlood => "connection-flood",
+            Self::ForgedReceipt => "forged-receipt",
+            Self::Equivocation => "equivocation",
         }
     }
 

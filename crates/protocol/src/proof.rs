@@ -9,7 +9,7 @@ use core::ops::Deref;
 
 use repute_identity::{Check, NodeId, PublicKey, Verifier};
 
-use crate::Envelope;
+use crate::{Claim, Envelope, Equivocation, NetworkId, Receipt, SessionOpen};
 
 /// A value whose signature has been checked.
 #[derive(Clone, Debug)]
@@ -61,6 +61,40 @@ impl Envelope {
             Err(self)
         }
     }
+}
+
+/// Gives a signed statement its proof, or back as it came.
+macro_rules! provable {
+    ($($(#[$doc:meta])* $statement:ty;)*) => {
+        $(
+            impl $statement {
+                $(#[$doc])*
+                ///
+                /// A pure function of the bytes: whoever asks gets the same answer.
+                ///
+                /// # Errors
+                /// The value itself, unproven.
+                pub fn verify(self, network: NetworkId) -> Result<Verified<Self>, Self> {
+                    if self.is_proven(network) {
+                        Ok(Verified(self))
+                    } else {
+                        Err(self)
+                    }
+                }
+            }
+        )*
+    };
+}
+
+provable! {
+    /// Checks both signatures.
+    SessionOpen;
+    /// Checks the form and both signatures.
+    Receipt;
+    /// Checks that both had agreed to the session, and that the claimant says what it is said to.
+    Claim;
+    /// Checks that one identity signed both, under one number, and that they differ.
+    Equivocation;
 }
 
 /// The verdict of [`Envelope::verify`] on each, in order, cheaper together than one by one.

@@ -72,6 +72,56 @@ mirror! {
         after: Vec<([u8; 32], u64, u64)>,
         data: Vec<u8>,
     }
+    enum Deed { Messages, Transfer, Relay, Signing }
+    enum Fate { Served, TimedOut, Disconnected, Invalid, Aborted }
+    enum Half { A, B }
+    struct Pact {
+        version: u8,
+        service: Deed,
+        parties: [[u8; 32]; 4],
+        session: u64,
+        t0: u64,
+    }
+    struct Account {
+        version: u8,
+        service: Deed,
+        parties: [[u8; 32]; 4],
+        session: u64,
+        seq_ab: u64,
+        kind: Fate,
+        amount: u64,
+        t0: u64,
+        t1: u64,
+    }
+    struct Complaint {
+        pact: Pact,
+        signatures: [[u8; 64]; 2],
+        account: Account,
+        by: Half,
+        signature: [u8; 64],
+    }
+    struct Word {
+        version: u8,
+        by: [[u8; 32]; 2],
+        subject: [u8; 32],
+        number: u8,
+        issued: u64,
+        expires: u64,
+        signature: [u8; 64],
+    }
+    enum Paper {
+        Open(Pact, [u8; 64]),
+        Opened(Pact, [[u8; 64]; 2]),
+        Propose(Account, [u8; 64]),
+        Cosigned(Account, [[u8; 64]; 2]),
+        AskLatest,
+        Latest(Vec<(Account, [[u8; 64]; 2])>),
+        AskAbout([u8; 32]),
+        About([u8; 32], Vec<(Account, [[u8; 64]; 2])>, Vec<Complaint>),
+        Share(Vec<(Account, [[u8; 64]; 2])>),
+        Fault(Account, [u8; 64], Account, [u8; 64]),
+        Credentials([u8; 32], Vec<u64>, Vec<Word>),
+    }
     struct Opinion { subject: [u8; 32], context: u8, value: i8, expires: u64 }
 }
 
@@ -177,6 +227,124 @@ fn rumour() -> impl Strategy<Value = Rumour> {
     ]
 }
 
+fn key() -> impl Strategy<Value = [u8; 32]> {
+    any::<[u8; 32]>()
+}
+
+fn mark() -> impl Strategy<Value = [u8; 64]> {
+    any::<[[u8; 32]; 2]>().prop_map(|[left, right]| {
+        let mut mark = [0; 64];
+        mark[..32].copy_from_slice(&left);
+        mark[32..].copy_from_slice(&right);
+        mark
+    })
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        Just(Deed::Messages),
+        Just(Deed::Transfer),
+        Just(Deed::Relay),
+        Just(Deed::Signing),
+    ]
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        Just(Fate::Served),
+        Just(Fate::TimedOut),
+        Just(Fate::Disconnected),
+        Just(Fate::Invalid),
+        Just(Fate::Aborted),
+    ]
+}
+
+fn pact() -> impl Strategy<Value = Pact> {
+    let parties = any::<[[u8; 32]; 4]>();
+    let numbers = (any::<u8>(), number(), number());
+    (deed(), parties, numbers).prop_map(|(service, parties, (version, session, t0))| Pact {
+        version,
+        service,
+        parties,
+        session,
+        t0,
+    })
+}
+
+fn account() -> impl Strategy<Value = Account> {
+    let numbers = (number(), number(), number());
+    (pact(), fate(), numbers).prop_map(|(pact, kind, (seq_ab, amount, t1))| Account {
+        version: pact.version,
+        service: pact.service,
+        parties: pact.parties,
+        session: pact.session,
+        seq_ab,
+        kind,
+        amount,
+        t0: pact.t0,
+        t1,
+    })
+}
+
+fn both() -> impl Strategy<Value = [[u8; 64]; 2]> {
+    (mark(), mark()).prop_map(|(a, b)| [a, b])
+}
+
+fn signed(max: usize) -> impl Strategy<Value = Vec<(Account, [[u8; 64]; 2])>> {
+    prop::collection::vec((account(), both()), 0..=max)
+}
+
+fn complaint() -> impl Strategy<Value = Complaint> {
+    let by = prop_oneof![Just(Half::A), Just(Half::B)];
+    (pact(), both(), account(), by, mark()).prop_map(
+        |(pact, signatures, account, by, signature)| Complaint {
+            pact,
+            signatures,
+            account,
+            by,
+            signature,
+        },
+    )
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    let numbers = (any::<[u8; 2]>(), number(), number());
+    (any::<[[u8; 32]; 2]>(), key(), numbers, mark()).prop_map(
+        |(by, subject, ([version, number], issued, expires), signature)| Word {
+            version,
+            by,
+            subject,
+            number,
+            issued,
+            expires,
+            signature,
+        },
+    )
+}
+
+fn paper() -> impl Strategy<Value = Paper> {
+    let complaints = prop::collection::vec(complaint(), 0..=4);
+    let (stamps, words) = (
+        prop::collection::vec(number(), 0..=1),
+        prop::collection::vec(word(), 0..=4),
+    );
+    prop_oneof![
+        (pact(), mark()).prop_map(|(pact, mark)| Paper::Open(pact, mark)),
+        (pact(), both()).prop_map(|(pact, marks)| Paper::Opened(pact, marks)),
+        (account(), mark()).prop_map(|(account, mark)| Paper::Propose(account, mark)),
+        (account(), both()).prop_map(|(account, marks)| Paper::Cosigned(account, marks)),
+        Just(Paper::AskLatest),
+        signed(8).prop_map(Paper::Latest),
+        key().prop_map(Paper::AskAbout),
+        (key(), signed(16), complaints)
+            .prop_map(|(who, all, claims)| Paper::About(who, all, claims)),
+        signed(16).prop_map(Paper::Share),
+        (account(), mark(), account(), mark()).prop_map(|(a, x, b, y)| Paper::Fault(a, x, b, y)),
+        (key(), stamps, words)
+            .prop_map(|(who, stamps, words)| Paper::Credentials(who, stamps, words)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -214,6 +382,11 @@ proptest! {
     #[test]
     fn heartbeats_agree(beat in beat()) {
         same(FrameKind::Heartbeat, written!(beat, Beat))?;
+    }
+
+    #[test]
+    fn receipts_agree(paper in paper()) {
+        same(FrameKind::Receipt, written!(paper, Paper))?;
     }
 
     #[test]

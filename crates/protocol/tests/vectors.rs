@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use repute_base::{Address, codec};
-use repute_identity::Identity;
+use repute_identity::{Identity, NodeId, Signature, Vouch};
 use repute_protocol::{
-    AddressRecord, Broadcast, Dot, Envelope, Frame, FrameDecoder, FrameHeader, FrameKind,
-    GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId, Payload, PeerHint,
-    Recommendation,
+    AddressRecord, Broadcast, Claim, Credentials, Dot, Envelope, Equivocation, Frame, FrameDecoder,
+    FrameHeader, FrameKind, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId,
+    Outcome, Payload, PeerHint, Receipt, ReceiptFrame, ReceiptProposal, ReceiptTerms,
+    Recommendation, SessionOpen, SessionTerms, Side,
 };
 use serde_json::{Value, json};
 
@@ -210,8 +211,190 @@ fn fields(frame: &Frame) -> Value {
         Frame::TrustedPeersResponse(answer) => {
             answer.recommendations.iter().map(|one| hex(one)).collect()
         }
+        Frame::Receipt(frame) => receipt_frame(frame),
         other => panic!("describe {:?}", other.kind()),
     }
+}
+
+fn session_terms(terms: &SessionTerms) -> Value {
+    json!({
+        "version": terms.version,
+        "service": terms.service.number(),
+        "a": terms.a.id().to_string(),
+        "b": terms.b.id().to_string(),
+        "session": terms.session,
+        "t0": terms.t0,
+        "statement": hex(&terms.statement(samples::network())),
+    })
+}
+
+fn receipt_terms(terms: &ReceiptTerms) -> Value {
+    json!({
+        "version": terms.version,
+        "service": terms.service.number(),
+        "a": terms.a.id().to_string(),
+        "b": terms.b.id().to_string(),
+        "session": terms.session,
+        "seq_ab": terms.seq_ab,
+        "kind": terms.kind.name(),
+        "amount": terms.amount,
+        "t0": terms.t0,
+        "t1": terms.t1,
+        "statement": hex(&terms.statement(samples::network())),
+    })
+}
+
+fn signature(signature: &Signature) -> String {
+    hex(signature.as_bytes())
+}
+
+fn session(open: &SessionOpen) -> Value {
+    json!({
+        "terms": session_terms(&open.terms),
+        "sig_a": signature(&open.sig_a),
+        "sig_b": signature(&open.sig_b),
+    })
+}
+
+fn proposal(proposal: &ReceiptProposal) -> Value {
+    json!({ "terms": receipt_terms(&proposal.terms), "sig_a": signature(&proposal.sig_a) })
+}
+
+fn receipt(receipt: &Receipt) -> Value {
+    json!({
+        "terms": receipt_terms(&receipt.terms),
+        "sig_a": signature(&receipt.sig_a),
+        "sig_b": signature(&receipt.sig_b),
+    })
+}
+
+fn claim(claim: &Claim) -> Value {
+    json!({
+        "open": session(&claim.open),
+        "terms": receipt_terms(&claim.terms),
+        "by": if claim.by == Side::A { "a" } else { "b" },
+        "signature": signature(&claim.signature),
+    })
+}
+
+fn fault(fault: &Equivocation) -> Value {
+    json!({ "first": proposal(&fault.first), "second": proposal(&fault.second) })
+}
+
+fn vouch(vouch: &Vouch) -> Value {
+    json!({
+        "by": vouch.by().to_string(),
+        "subject": vouch.subject.to_string(),
+        "number": vouch.number,
+        "issued": vouch.issued,
+        "expires": vouch.expires,
+    })
+}
+
+fn receipt_frame(frame: &ReceiptFrame) -> Value {
+    let all = |list: &[Receipt]| -> Value { list.iter().map(receipt).collect() };
+    let about = |subject: &NodeId| subject.to_string();
+    match frame {
+        ReceiptFrame::Open(one) => {
+            json!({ "terms": session_terms(&one.terms), "sig_a": signature(&one.sig_a) })
+        }
+        ReceiptFrame::Opened(open) => session(open),
+        ReceiptFrame::Propose(one) => proposal(one),
+        ReceiptFrame::Cosigned(one) => receipt(one),
+        ReceiptFrame::AskLatest => json!({}),
+        ReceiptFrame::Latest { receipts } => all(receipts),
+        ReceiptFrame::Share { receipts } => all(receipts),
+        ReceiptFrame::AskAbout { subject } => json!({ "subject": about(subject) }),
+        ReceiptFrame::About {
+            subject,
+            receipts,
+            claims,
+        } => json!({
+            "subject": about(subject),
+            "receipts": all(receipts),
+            "claims": claims.iter().map(claim).collect::<Value>(),
+        }),
+        ReceiptFrame::Fault(proof) => fault(proof),
+        ReceiptFrame::Credentials(Credentials {
+            subject,
+            stamp,
+            vouches,
+        }) => json!({
+            "subject": about(subject),
+            "stamp": stamp.iter().map(|stamp| stamp.nonce).collect::<Value>(),
+            "vouches": vouches.iter().map(vouch).collect::<Value>(),
+        }),
+    }
+}
+
+/// What decodes but must never be believed, and why.
+fn unproven() -> Vec<(&'static str, Receipt)> {
+    let (a, b) = samples::parties();
+    let good = samples::receipt_terms();
+    let with = |change: fn(&mut ReceiptTerms)| {
+        let mut terms = good;
+        change(&mut terms);
+        samples::receipt(terms)
+    };
+    let mut crossed = samples::receipt(good);
+    (crossed.sig_a, crossed.sig_b) = (crossed.sig_b, crossed.sig_a);
+    let mut elsewhere = samples::receipt(good);
+    let other = repute_protocol::NetworkId::from_name("another");
+    elsewhere.sig_a = a.sign(&good.statement(other));
+    elsewhere.sig_b = b.sign(&good.statement(other));
+    let mut alone = samples::receipt(good);
+    alone.sig_b = alone.sig_a;
+    vec![
+        ("an unknown version", with(|terms| terms.version = 2)),
+        ("a number of zero", with(|terms| terms.seq_ab = 0)),
+        (
+            "an end before the beginning",
+            with(|terms| terms.t1 = terms.t0 - 1),
+        ),
+        ("both sides the same", with(|terms| terms.b = terms.a)),
+        (
+            "a complaint that looks like a receipt",
+            with(|terms| {
+                (terms.seq_ab, terms.kind) = (0, Outcome::Aborted);
+            }),
+        ),
+        ("the signatures of one side twice", alone),
+        ("the signatures in each other's place", crossed),
+        ("the signatures of another network", elsewhere),
+    ]
+}
+
+#[test]
+fn the_vectors_of_receipts_hold() {
+    let network = samples::network();
+    assert!(samples::session().verify(network).is_ok());
+    assert!(
+        samples::receipt(samples::receipt_terms())
+            .verify(network)
+            .is_ok()
+    );
+    assert!(samples::claim().verify(network).is_ok());
+    assert!(samples::equivocation().verify(network).is_ok());
+    let refused: Value = unproven()
+        .into_iter()
+        .map(|(why, one)| {
+            assert!(one.verify(network).is_err(), "{why}");
+            json!({ "why": why, "hex": hex(&codec::encode(&one)), "terms": receipt_terms(&one.terms) })
+        })
+        .collect();
+    check(
+        "receipts.json",
+        &json!({
+            "network": hex(network.as_bytes()),
+            "session_domain": hex(b"repute session 1"),
+            "receipt_domain": hex(b"repute receipt 1"),
+            "session": session(&samples::session()),
+            "receipt": receipt(&samples::receipt(samples::receipt_terms())),
+            "claim": claim(&samples::claim()),
+            "equivocation": fault(&samples::equivocation()),
+            "unproven": refused,
+        }),
+    );
 }
 
 #[test]
@@ -436,6 +619,16 @@ fn refused() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
             "a path longer than all that came",
             FrameKind::Broadcast,
             [&[1, 9, 0][..], &[63; 2], &[0; 64]].concat(),
+        ),
+        (
+            "an unknown service",
+            FrameKind::Receipt,
+            edited("receipt-propose", 2, 4),
+        ),
+        (
+            "more receipts than two peers can have",
+            FrameKind::Receipt,
+            [&[5, 9][..], &[0; 9 * 304]].concat(),
         ),
         (
             "a trust update that is no recommendation",

@@ -26,7 +26,7 @@ use repute_protocol::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     ("frame_stream", stream),
     ("handshake", |body| frame(FrameKind::Handshake, body)),
     ("handshake_ack", |body| frame(FrameKind::HandshakeAck, body)),
@@ -48,6 +48,7 @@ pub const TARGETS: [Target; 19] = [
     ("trusted_peers_response", |body| {
         frame(FrameKind::TrustedPeersResponse, body)
     }),
+    ("receipt", |body| frame(FrameKind::Receipt, body)),
     ("envelope", envelope),
     ("envelope_batch", envelope_batch),
     ("payload_message", |bytes| {

@@ -11,11 +11,13 @@
 
 use bytes::Bytes;
 use repute_base::{Address, BoundedBytes, BoundedString, Wall};
-use repute_identity::{Identity, NodeId};
+use repute_identity::{Identity, NodeId, Stamp, Vouch};
 use repute_protocol::{
-    AddressRecord, Announced, Broadcast, Capability, CustomData, Disconnect, DisconnectReason, Dot,
-    Envelope, EnvelopeKind, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message,
-    MessageId, NetworkId, Payload, PeerAnnouncement, PeerDiscovery, PeerHint, Recommendation, Seq,
+    AddressRecord, Announced, Broadcast, Capability, Claim, Credentials, CustomData, Disconnect,
+    DisconnectReason, Dot, Envelope, EnvelopeKind, Equivocation, Frame, GossipFrame, Handshake,
+    HandshakeAck, Heartbeat, Message, MessageId, NetworkId, Outcome, Party, Payload,
+    PeerAnnouncement, PeerDiscovery, PeerHint, Receipt, ReceiptFrame, ReceiptProposal,
+    ReceiptTerms, Recommendation, Seq, Service, SessionOpen, SessionProposal, SessionTerms, Side,
     Topic, TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
 };
 
@@ -142,7 +144,7 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
         id: MessageId::from_bytes([9; 32]),
         hops: 3,
     };
-    vec![
+    let mut all = vec![
         ("handshake", Frame::Handshake(handshake())),
         (
             "handshake-ack",
@@ -278,7 +280,173 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
                 recommendations: vec![wire(&recommendation())].try_into().unwrap(),
             }),
         ),
+    ];
+    let boxed = |(name, frame)| (name, Frame::Receipt(Box::new(frame)));
+    all.extend(receipt_frames().into_iter().map(boxed));
+    all
+}
+
+/// Who is served, and who serves, in the samples of receipts.
+pub fn parties() -> (Identity, Identity) {
+    (Identity::from_seed(1), Identity::from_seed(2))
+}
+
+pub fn session() -> SessionOpen {
+    let (a, b) = parties();
+    let terms = SessionTerms {
+        version: SessionTerms::VERSION,
+        service: Service::Transfer,
+        a: Party::of(a.inception()),
+        b: Party::of(b.inception()),
+        session: SENT.as_millis() - 7_200_000,
+        t0: SENT.as_millis() - 7_200_000,
+    };
+    let sig_b = b.sign(&terms.statement(network()));
+    SessionProposal::sign(terms, network(), &a).with(sig_b)
+}
+
+pub fn receipt_terms() -> ReceiptTerms {
+    let open = session().terms;
+    ReceiptTerms {
+        version: ReceiptTerms::VERSION,
+        service: open.service,
+        a: open.a,
+        b: open.b,
+        session: open.session,
+        seq_ab: SENT.as_millis(),
+        kind: Outcome::Served,
+        amount: 70_000,
+        t0: open.t0,
+        t1: open.t0 + 3_600_000,
+    }
+}
+
+pub fn receipt(terms: ReceiptTerms) -> Receipt {
+    let (a, b) = parties();
+    let sig_b = b.sign(&terms.statement(network()));
+    ReceiptProposal::sign(terms, network(), &a).with(sig_b)
+}
+
+pub fn claim() -> Claim {
+    let (a, _) = parties();
+    let terms = ReceiptTerms {
+        seq_ab: 0,
+        kind: Outcome::Aborted,
+        amount: 0,
+        ..receipt_terms()
+    };
+    Claim::sign(session(), terms, (Side::A, &a), network())
+}
+
+pub fn equivocation() -> Equivocation {
+    let (a, _) = parties();
+    let other = ReceiptTerms {
+        amount: 70_001,
+        ..receipt_terms()
+    };
+    Equivocation {
+        first: receipt(receipt_terms()).proposal(),
+        second: ReceiptProposal::sign(other, network(), &a),
+    }
+}
+
+pub fn vouch() -> Vouch {
+    let (a, b) = parties();
+    Vouch::sign(&a, b.id(), 3, SENT, SENT + Vouch::YEAR)
+}
+
+/// One receipt frame of each shape.
+pub fn receipt_frames() -> Vec<(&'static str, ReceiptFrame)> {
+    let subject = parties().1.id();
+    let one = || vec![receipt(receipt_terms())];
+    let SessionOpen { terms, sig_a, .. } = session();
+    vec![
+        (
+            "receipt-open",
+            ReceiptFrame::Open(SessionProposal { terms, sig_a }),
+        ),
+        ("receipt-opened", ReceiptFrame::Opened(session())),
+        (
+            "receipt-propose",
+            ReceiptFrame::Propose(receipt(receipt_terms()).proposal()),
+        ),
+        (
+            "receipt-cosigned",
+            ReceiptFrame::Cosigned(receipt(receipt_terms())),
+        ),
+        ("receipt-ask-latest", ReceiptFrame::AskLatest),
+        (
+            "receipt-latest",
+            ReceiptFrame::Latest {
+                receipts: one().try_into().unwrap(),
+            },
+        ),
+        ("receipt-ask-about", ReceiptFrame::AskAbout { subject }),
+        (
+            "receipt-about",
+            ReceiptFrame::About {
+                subject,
+                receipts: one().try_into().unwrap(),
+                claims: vec![claim()].try_into().unwrap(),
+            },
+        ),
+        (
+            "receipt-share",
+            ReceiptFrame::Share {
+                receipts: one().try_into().unwrap(),
+            },
+        ),
+        ("receipt-fault", ReceiptFrame::Fault(equivocation())),
+        (
+            "receipt-credentials",
+            ReceiptFrame::Credentials(Credentials {
+                subject,
+                stamp: vec![Stamp { nonce: 70_000 }].try_into().unwrap(),
+                vouches: vec![vouch()].try_into().unwrap(),
+            }),
+        ),
     ]
+}
+
+/// The largest receipt frames: every list full, every number in its longest form.
+fn largest_receipt_frames() -> Vec<Frame> {
+    let mut open = session();
+    (open.terms.session, open.terms.t0) = (u64::MAX, u64::MAX);
+    let mut terms = receipt_terms();
+    (terms.session, terms.seq_ab, terms.amount) = (u64::MAX, u64::MAX, u64::MAX);
+    (terms.t0, terms.t1) = (u64::MAX, u64::MAX);
+    let receipt = receipt(terms);
+    let claim = Claim {
+        open,
+        terms,
+        ..claim()
+    };
+    let proposal = receipt.proposal();
+    let subject = parties().1.id();
+    [
+        ReceiptFrame::Latest {
+            receipts: vec![receipt; limits::RECEIPTS_OF_PAIR_MAX]
+                .try_into()
+                .unwrap(),
+        },
+        ReceiptFrame::About {
+            subject,
+            receipts: vec![receipt; limits::RECEIPTS_MAX].try_into().unwrap(),
+            claims: vec![claim; limits::CLAIMS_MAX].try_into().unwrap(),
+        },
+        ReceiptFrame::Fault(Equivocation {
+            first: proposal,
+            second: proposal,
+        }),
+        ReceiptFrame::Credentials(Credentials {
+            subject,
+            stamp: vec![Stamp { nonce: u64::MAX }].try_into().unwrap(),
+            vouches: vec![vouch(); limits::VOUCHES_MAX].try_into().unwrap(),
+        }),
+    ]
+    .into_iter()
+    .map(|frame| Frame::Receipt(Box::new(frame)))
+    .collect()
 }
 
 pub fn handshake() -> Handshake {
@@ -362,7 +530,7 @@ pub fn largest_frames() -> Vec<Frame> {
         hops: 255,
     };
     let record = || Bytes::from(vec![1; limits::RECORD_MAX]);
-    vec![
+    let mut all = vec![
         Frame::Handshake(Handshake {
             version_min: u16::MAX,
             version_max: u16::MAX,
@@ -441,5 +609,7 @@ pub fn largest_frames() -> Vec<Frame> {
             .try_into()
             .unwrap(),
         }),
-    ]
+    ];
+    all.extend(largest_receipt_frames());
+    all
 }
