@@ -45,6 +45,7 @@
 
 extern crate alloc;
 
+mod analytics;
 mod ban;
 mod bans;
 mod clock;
@@ -52,27 +53,44 @@ mod config;
 mod error;
 mod evidence;
 mod explanation;
+mod history;
 mod input;
 mod ladder;
 mod ledger;
 mod limits;
+mod model;
 mod output;
 mod rank;
 mod record;
 mod score;
+mod selection;
 mod standing;
 mod subject;
 mod table;
 
+pub use analytics::{Entry, Filter, Sort, Summary};
 pub use ban::{Ban, BanReason, By, Rung};
 pub use config::{Bands, Config, LadderConfig};
 pub use error::{ConfigError, RecordError};
 pub use evidence::{Context, Evidence, Fault};
 pub use explanation::{Explanation, Line};
+pub use history::{
+    CHANGES_MAX, Chronicle, ChronicleInput, ChronicleLimits, ChronicleOutput, History,
+    INTERACTIONS_MAX, Interaction, LevelChange, Point, Resolution, Trend, TrendDirection,
+};
 pub use input::Input;
 pub use ledger::Ledger;
 pub use limits::Limits;
+pub use model::{
+    Assessment, CUSTOM, Component, Direction, Dossier, Mean, Metrics, Models, NetworkModel,
+    PAIRS_PER_DAY, Pairs, PeerModel, RelayMetrics, RelayModel, Sample, ScoringModel, Signing,
+    SigningModel, SigningOutcome, Stakes, Steadiness, Tally, Transfer, TransferModel, Uptime,
+    composite_score,
+};
 pub use output::{Event, Output, Write};
 pub use rank::{Rank, RankConfig, RankLimits, Settled, Share};
 pub use record::{Carried, Record};
+pub use selection::{
+    Candidate, Choice, Obstacle, Ranked, Reason, Refused, Selection, TooFew, best_peers, select,
+};
 pub use standing::{Gate, Level, Standing};
