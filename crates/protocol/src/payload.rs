@@ -59,6 +59,8 @@ pub struct Recommendation {
     pub value: i8,
     /// Until when it holds, in ms since the Unix epoch; seven days at most.
     pub expires: u64,
+    /// The BLAKE3 hash of a co-signed receipt that it rests on, if any.
+    pub receipt: Option<[u8; 32]>,
 }
 
 impl Recommendation {

@@ -122,7 +122,7 @@ mirror! {
         Fault(Account, [u8; 64], Account, [u8; 64]),
         Credentials([u8; 32], Vec<u64>, Vec<Word>),
     }
-    struct Opinion { subject: [u8; 32], context: u8, value: i8, expires: u64 }
+    struct Opinion { subject: [u8; 32], context: u8, value: i8, expires: u64, receipt: Option<[u8; 32]> }
 }
 
 /// What wincode writes for `$value` must read back, through wincode, as the same value.
@@ -414,17 +414,18 @@ proptest! {
         after in prop::collection::vec((any::<[u8; 32]>(), number(), number()), 0..=16),
         addresses in places(),
         (subject, context, value, expires) in (any::<[u8; 32]>(), any::<u8>(), -100i8..=100, number()),
+        receipt in any::<Option<[u8; 32]>>(),
     ) {
         let text = Text { topic, kind, nth, after, data };
         same_payload(EnvelopeKind::Message, &written!(text, Text))?;
         same_payload(EnvelopeKind::AddressRecord, &written!(addresses, Vec<Place>))?;
-        let opinion = Opinion { subject, context, value, expires };
+        let opinion = Opinion { subject, context, value, expires, receipt };
         same_payload(EnvelopeKind::Recommendation, &written!(opinion, Opinion))?;
     }
 
     #[test]
     fn an_opinion_beyond_its_bounds_is_refused(value in any::<i8>()) {
-        let opinion = Opinion { subject: [1; 32], context: 0, value, expires: 0 };
+        let opinion = Opinion { subject: [1; 32], context: 0, value, expires: 0, receipt: None };
         let read = Payload::decode(EnvelopeKind::Recommendation, &written!(opinion, Opinion));
         prop_assert_eq!(read.is_ok(), (-100..=100).contains(&value));
     }

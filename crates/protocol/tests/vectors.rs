@@ -100,11 +100,13 @@ fn payload(payload: &Payload) -> Value {
             context,
             value,
             expires,
+            receipt,
         }) => json!({
             "subject": subject.to_string(),
             "context": context,
             "value": value,
             "expires": expires,
+            "receipt": receipt.map(|hash| hex(&hash)),
         }),
         other => panic!("describe {other:?}"),
     }

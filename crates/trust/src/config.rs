@@ -3,7 +3,7 @@ use core::{fmt, time::Duration};
 
 use repute_base::Fixed;
 
-use crate::ConfigError;
+use crate::{BlacklistConfig, ConfigError, HearsayConfig};
 
 /// Policy: what evidence weighs, how it fades, and what follows from it.
 ///
@@ -48,6 +48,10 @@ pub struct Config {
     pub useful_min: Fixed,
     /// When gates close, and for how long.
     pub ladder: LadderConfig,
+    /// Who may put entries on the blacklist, and what does by itself.
+    pub blacklist: BlacklistConfig,
+    /// What recommendations can move, and whose count.
+    pub hearsay: HearsayConfig,
     /// The most that ledger time moves forward at once: how long a node may be switched off and
     /// still age its evidence in one step.
     pub step_max: Duration,
@@ -121,6 +125,8 @@ impl Default for Config {
             unknown_above: Fixed::ratio(8, 10),
             useful_min: Fixed::from_int(125),
             ladder: LadderConfig::default(),
+            blacklist: BlacklistConfig::default(),
+            hearsay: HearsayConfig::default(),
             step_max: DAY * 30,
         }
     }
@@ -180,7 +186,9 @@ impl Config {
         self.check_scores()?;
         self.check_decay()?;
         self.check_bands()?;
-        self.ladder.check()
+        self.hearsay.check()?;
+        self.ladder.check()?;
+        self.blacklist.check(self.ladder.grey)
     }
 
     fn check_scores(&self) -> Result<(), ConfigError> {
@@ -332,7 +340,12 @@ fn refuse(
     }
 }
 
-fn within(field: &'static str, value: Fixed, low: Fixed, high: Fixed) -> Result<(), ConfigError> {
+pub(crate) fn within(
+    field: &'static str,
+    value: Fixed,
+    low: Fixed,
+    high: Fixed,
+) -> Result<(), ConfigError> {
     if value < low {
         return Err(refuse(
             field,
@@ -352,7 +365,7 @@ fn within(field: &'static str, value: Fixed, low: Fixed, high: Fixed) -> Result<
     Ok(())
 }
 
-fn count(field: &'static str, value: u32) -> Result<(), ConfigError> {
+pub(crate) fn count(field: &'static str, value: u32) -> Result<(), ConfigError> {
     if value == 0 {
         return Err(refuse(
             field,
@@ -364,7 +377,7 @@ fn count(field: &'static str, value: u32) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn duration(
+pub(crate) fn duration(
     field: &'static str,
     value: Duration,
     low: Duration,

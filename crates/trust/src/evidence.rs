@@ -11,16 +11,20 @@ pub enum Context {
     /// As a neighbour in the network: its messages, answers and links.
     #[default]
     Network,
+    /// As a recommender of others. Learned by the ledger itself, from how its recommendations
+    /// compare with experience; ignored as an observation.
+    Recommend,
 }
 
 impl Context {
     /// Every context, in the order of their codes.
-    pub const ALL: [Self; 1] = [Self::Network];
+    pub const ALL: [Self; 2] = [Self::Network, Self::Recommend];
 
     /// The stable number in stored records.
     pub const fn code(self) -> u8 {
         match self {
             Self::Network => 0,
+            Self::Recommend => 1,
         }
     }
 
@@ -28,6 +32,7 @@ impl Context {
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Self::Network),
+            1 => Some(Self::Recommend),
             _ => None,
         }
     }
@@ -36,6 +41,7 @@ impl Context {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Network => "network",
+            Self::Recommend => "recommend",
         }
     }
 }

@@ -4,7 +4,7 @@ use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 
 use crate::{
-    Carried, Config, Context, Evidence, Fault, Gate, Record, Standing,
+    Carried, Config, Context, Evidence, Fault, Gate, Influence, Record, Standing,
     score::{Class, class, interval_of},
 };
 
@@ -26,6 +26,10 @@ pub struct Explanation {
     pub hard: Fixed,
     /// Evidence of soft faults today, in events.
     pub soft: Fixed,
+    /// The score of what is not known: `initial`, moved by recommendations.
+    pub prior: Fixed,
+    /// What moves it, the strongest first.
+    pub influences: Vec<Influence>,
     /// One line a record, oldest first.
     pub lines: Vec<Line>,
     /// The fold as the last record left it.
@@ -53,7 +57,13 @@ pub struct Line {
 
 impl Explanation {
     /// Folds `records`, as stored, up to ledger time `at`.
-    pub(crate) fn new(config: &Config, subject: NodeId, records: &[Record], at: Wall) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        subject: NodeId,
+        records: &[Record],
+        (prior, influences): (Fixed, Vec<Influence>),
+        at: Wall,
+    ) -> Self {
         let mut state = Carried::default();
         let mut lines: Vec<Line> = Vec::new();
         let mut last = 0;
@@ -86,7 +96,9 @@ impl Explanation {
         Self {
             subject,
             at,
-            standing: state.standing(config, config.initial, at, Gate::Open),
+            standing: state.standing(config, prior, at, Gate::Open),
+            prior,
+            influences,
             matches: true,
             useful: score.useful,
             hard: score.hard,

@@ -1,4 +1,4 @@
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{collections::VecDeque, string::ToString, vec::Vec};
 use core::time::Duration;
 
 use repute_base::{BoundedString, Fixed, Machine, Mono, Timestamp, Wall};
@@ -7,7 +7,8 @@ use repute_identity::NodeId;
 use crate::{
     Ban, BanReason, By, Carried, Config, ConfigError, Context, Event, Evidence, Explanation, Fault,
     Gate, Input, Level, Limits, Output, Record, Rung, Standing, Write, bans::Bans, clock::Clock,
-    ladder::Ladder, ladder::Step, limits::LAPSES_PER_INPUT_MAX, score::interval_of, table::Table,
+    hearsay::Hearsay, ladder::Ladder, ladder::Step, limits::LAPSES_PER_INPUT_MAX,
+    score::interval_of, suspicions::Suspicions, table::Table,
 };
 
 /// Evidence about peers, folded into standings.
@@ -16,14 +17,16 @@ use crate::{
 /// [`restore_ban`](Self::restore_ban) every ban, and drain the outputs; then use.
 #[derive(Debug)]
 pub struct Ledger {
-    config: Config,
-    limits: Limits,
-    clock: Clock,
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
     table: Table,
     bans: Bans,
+    pub(crate) hearsay: Hearsay,
+    suspicions: Suspicions,
     /// Of the last record.
-    number: u64,
-    outputs: VecDeque<Output>,
+    pub(crate) number: u64,
+    pub(crate) outputs: VecDeque<Output>,
 }
 
 impl Ledger {
@@ -40,6 +43,8 @@ impl Ledger {
             clock: Clock::default(),
             table: Table::default(),
             bans: Bans::default(),
+            hearsay: Hearsay::default(),
+            suspicions: Suspicions::default(),
             number: 0,
             outputs: VecDeque::new(),
         })
@@ -59,8 +64,27 @@ impl Ledger {
         }
         self.number = self.number.max(record.number);
         self.clock.restore(record.wall);
+        let level = self.state(&record.subject).score.level;
         let step = self.append(record);
-        match (step, record.evidence) {
+        if let Some(ban) = self.closing(record, step, level) {
+            if self
+                .bans
+                .of(&ban.subject)
+                .is_none_or(|known| known.since < ban.since)
+            {
+                self.put_ban(ban, false);
+            }
+        } else if record.evidence == Evidence::Pardon {
+            self.pardon(record);
+        }
+    }
+
+    /// The ban that `record` led to, when it was folded in about a peer that stood at `level`: the
+    /// ladder's, or else that of a criterion of the blacklist.
+    fn closing(&mut self, record: &Record, step: Step, level: Level) -> Option<Ban> {
+        let (subject, since) = (record.subject, record.wall);
+        let filled = self.suspicions.note(&self.config.blacklist, record, level);
+        let (rung, until, reason) = match (step, record.evidence, filled) {
             (
                 Step::Closed {
                     rung,
@@ -68,26 +92,33 @@ impl Ledger {
                     strikes,
                 },
                 Evidence::Invalid(kind),
-            ) => {
-                let reason = BanReason::Rule { kind, strikes };
-                let ban = Ban {
-                    subject: record.subject,
-                    rung,
-                    since: record.wall,
-                    until: Some(until),
-                    reason,
-                    by: By::Rule,
-                };
-                if self
-                    .bans
-                    .of(&ban.subject)
-                    .is_none_or(|known| known.since < ban.since)
-                {
-                    self.put_ban(ban, false);
-                }
+                _,
+            ) => (rung, until, BanReason::Rule { kind, strikes }),
+            (_, _, Some((criterion, count))) => {
+                let lasts = self.config.blacklist.lasts;
+                let reason = BanReason::Criterion { criterion, count };
+                (self.rung_for(Some(lasts)), since + lasts, reason)
             }
-            (_, Evidence::Pardon) => self.pardon(record),
-            _ => {}
+            _ => return None,
+        };
+        // What led here is answered: counting begins anew.
+        self.suspicions.forget(&subject);
+        let (until, by) = (Some(until), By::Rule);
+        Some(Ban {
+            subject,
+            rung,
+            since,
+            until,
+            reason,
+            by,
+        })
+    }
+
+    fn rung_for(&self, duration: Option<Duration>) -> Rung {
+        match duration {
+            None => Rung::Permanent,
+            Some(duration) if duration <= self.config.ladder.ban_first => Rung::Banned24h,
+            Some(_) => Rung::Banned30d,
         }
     }
 
@@ -100,6 +131,7 @@ impl Ledger {
         {
             self.bans.remove(&record.subject);
         }
+        self.suspicions.forget(&record.subject);
     }
 
     /// Takes over one stored ban, after the records.
@@ -154,7 +186,11 @@ impl Ledger {
     /// each weighs and whether the result is the score kept in memory, to the last bit.
     pub fn explain(&self, subject: NodeId, records: &[Record], wall: Wall) -> Explanation {
         let at = self.time(wall);
-        let mut explanation = Explanation::new(&self.config, subject, records, at);
+        let about = (subject, Context::Network);
+        let prior = self.prior(subject, at);
+        let influences = self.hearsay.influences(&self.config, about, at);
+        let said = (prior, influences);
+        let mut explanation = Explanation::new(&self.config, subject, records, said, at);
         let kept = self.state(&subject);
         explanation.compare(&self.config, kept);
         explanation.standing.gate = self.gate_at(subject, kept, at);
@@ -171,26 +207,27 @@ impl Ledger {
         &self.limits
     }
 
-    fn state(&self, subject: &NodeId) -> Carried {
+    pub(crate) fn state(&self, subject: &NodeId) -> Carried {
         self.table
             .of(subject)
             .map(|known| known.state)
             .unwrap_or_default()
     }
 
-    fn standing_at(&self, subject: NodeId, time: Wall) -> Standing {
+    pub(crate) fn standing_at(&self, subject: NodeId, time: Wall) -> Standing {
         let state = self.state(&subject);
         state.standing(
             &self.config,
-            self.prior(),
+            self.prior(subject, time),
             time,
             self.gate_at(subject, state, time),
         )
     }
 
     /// a_j, the score of what is not known: the same for all until recommendations move it.
-    fn prior(&self) -> Fixed {
-        self.config.initial
+    fn prior(&self, subject: NodeId, time: Wall) -> Fixed {
+        let about = (subject, Context::Network);
+        self.hearsay.prior(&self.config, about, time)
     }
 
     fn gate_at(&self, subject: NodeId, state: Carried, time: Wall) -> Gate {
@@ -206,6 +243,7 @@ impl Ledger {
         match evidence {
             Evidence::Pardon => return self.unban(time, subject),
             Evidence::Carried(_) => return,
+            _ if context == Context::Recommend => return,
             _ => {}
         }
         if self.bans.of(&subject).is_some() || !self.counts(time, &subject, &evidence, fault) {
@@ -221,34 +259,18 @@ impl Ledger {
             fault,
             wall: time,
         };
+        let level = self.state(&subject).score.level;
         let step = self.append(&record);
         let mut event = None;
-        if let Evidence::Invalid(kind) = evidence {
-            match step {
-                Step::Stays => {}
-                Step::Warned => event = Some(Event::Warned { subject, kind }),
-                Step::Closed {
-                    rung,
-                    until,
-                    strikes,
-                } => {
-                    let reason = BanReason::Rule { kind, strikes };
-                    let (since, until, by) = (time, Some(until), By::Rule);
-                    let ban = Ban {
-                        subject,
-                        rung,
-                        since,
-                        until,
-                        reason,
-                        by,
-                    };
-                    event = self
-                        .put_ban(ban.clone(), true)
-                        .then_some(Event::Banned(ban));
-                }
-            }
+        if let Some(ban) = self.closing(&record, step, level) {
+            event = self
+                .put_ban(ban.clone(), true)
+                .then_some(Event::Banned(ban));
+        } else if let (Step::Warned, Evidence::Invalid(kind)) = (step, evidence) {
+            event = Some(Event::Warned { subject, kind });
         }
         self.announce(subject, time, before, event);
+        self.judge(time, subject, context);
     }
 
     /// Whether evidence is worth a record.
@@ -274,14 +296,9 @@ impl Ledger {
         reason: BoundedString<128>,
     ) {
         let before = self.standing_at(subject, time);
-        let rung = match duration {
-            None => Rung::Permanent,
-            Some(duration) if duration <= self.config.ladder.ban_first => Rung::Banned24h,
-            Some(_) => Rung::Banned30d,
-        };
         let ban = Ban {
             subject,
-            rung,
+            rung: self.rung_for(duration),
             since: time,
             until: duration.map(|duration| time + duration),
             reason: BanReason::Operator(reason),
@@ -293,13 +310,51 @@ impl Ledger {
         self.announce(subject, time, before, event);
     }
 
+    /// The operator's words over a ban: it is the operator's from now on, and as old as it was.
+    fn edit_ban(
+        &mut self,
+        time: Wall,
+        subject: NodeId,
+        reason: Option<BoundedString<128>>,
+        duration: Option<Option<Duration>>,
+    ) {
+        let Some(known) = self.bans.of(&subject).cloned() else {
+            return;
+        };
+        let before = self.standing_at(subject, time);
+        let (rung, until) = match duration {
+            None => (known.rung, known.until),
+            Some(duration) => (
+                self.rung_for(duration),
+                duration.map(|duration| time + duration),
+            ),
+        };
+        let words = reason.unwrap_or_else(|| match known.reason {
+            BanReason::Operator(text) => text,
+            rule => BoundedString::truncated(&rule.to_string()),
+        });
+        let ban = Ban {
+            rung,
+            until,
+            reason: BanReason::Operator(words),
+            by: By::Operator,
+            ..known
+        };
+        self.put_ban(ban, true);
+        self.announce(subject, time, before, None);
+    }
+
     fn unban(&mut self, time: Wall, subject: NodeId) {
         let before = self.standing_at(subject, time);
         let banned = self.bans.remove(&subject).is_some();
         if banned {
             self.persist(Write::Unban(subject));
         }
-        if self.state(&subject).ladder != Ladder::default() {
+        // Without a record of it, records that led to a ban would do so again after a restart.
+        let led =
+            self.suspicions.is_suspect(&subject) || (banned && self.table.of(&subject).is_some());
+        self.suspicions.forget(&subject);
+        if led || self.state(&subject).ladder != Ladder::default() {
             self.number = self.number.saturating_add(1);
             self.append(&Record {
                 number: self.number,
@@ -389,12 +444,18 @@ impl Ledger {
         }
     }
 
-    fn persist(&mut self, write: Write) {
+    pub(crate) fn persist(&mut self, write: Write) {
         self.outputs.push_back(Output::Persist(write));
     }
 
     /// Tells what changed.
-    fn announce(&mut self, subject: NodeId, time: Wall, before: Standing, event: Option<Event>) {
+    pub(crate) fn announce(
+        &mut self,
+        subject: NodeId,
+        time: Wall,
+        before: Standing,
+        event: Option<Event>,
+    ) {
         let standing = self.standing_at(subject, time);
         if standing != before {
             self.outputs
@@ -423,8 +484,9 @@ impl Machine for Ledger {
         let subject = match &input {
             Input::Observe { subject, .. }
             | Input::Ban { subject, .. }
+            | Input::EditBan { subject, .. }
             | Input::Unban { subject } => Some(*subject),
-            Input::Tick => None,
+            _ => None,
         };
         self.lapse(time, subject);
         match input {
@@ -441,8 +503,27 @@ impl Machine for Ledger {
                 duration,
                 reason,
             } => self.ban(time, subject, duration, reason),
+            Input::EditBan {
+                subject,
+                reason,
+                duration,
+            } => self.edit_ban(time, subject, reason, duration),
             Input::Unban { subject } => self.unban(time, subject),
-            Input::Tick => {}
+            Input::Recommended {
+                source,
+                opinion,
+                footing,
+            } => self.hear(time, source, opinion, Some(footing), None),
+            Input::Recommend {
+                me,
+                opinion,
+                reason,
+                signed,
+            } => self.hear(time, me, opinion, None, Some((reason, signed))),
+            Input::Footing { source, footing } => self.stands(time, source, footing),
+            Input::Withdraw { source } => self.withdraw(time, source),
+            Input::Readmit { source } => self.readmit(source),
+            Input::Tick => self.sweep_hearsay(time),
         }
     }
 
@@ -452,7 +533,9 @@ impl Machine for Ledger {
 
     /// Once an interval, so that readers see time pass, and when a ban lapses.
     fn next_deadline(&self) -> Option<Mono> {
-        if !self.clock.runs() || (self.table.is_empty() && self.bans.len() == 0) {
+        if !self.clock.runs()
+            || (self.table.is_empty() && self.bans.len() == 0 && self.hearsay.is_empty())
+        {
             return None;
         }
         let seen = self.clock.seen();

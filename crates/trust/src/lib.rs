@@ -45,14 +45,19 @@
 
 extern crate alloc;
 
+mod address_ban;
+mod address_bans;
 mod analytics;
 mod ban;
 mod bans;
+mod classes;
 mod clock;
 mod config;
+mod criterion;
 mod error;
 mod evidence;
 mod explanation;
+mod hearsay;
 mod history;
 mod input;
 mod ladder;
@@ -61,19 +66,29 @@ mod limits;
 mod model;
 mod output;
 mod rank;
+mod receipts;
 mod record;
 mod score;
 mod selection;
 mod standing;
 mod subject;
+mod suspicions;
 mod table;
 
+pub use address_ban::AddressBan;
+pub use address_bans::{AddressBans, AddressInput, AddressOutput};
 pub use analytics::{Entry, Filter, Sort, Summary};
 pub use ban::{Ban, BanReason, By, Rung};
+pub use classes::{Classes, IdentityClass, Shown};
 pub use config::{Bands, Config, LadderConfig};
+pub use criterion::{BlacklistConfig, Criterion, Mode, Threshold};
 pub use error::{ConfigError, RecordError};
 pub use evidence::{Context, Evidence, Fault};
 pub use explanation::{Explanation, Line};
+pub use hearsay::{
+    CarriedSource, Circle, Footing, HearsayConfig, HearsayRecord, Influence, News, NotHeard,
+    Opinion, SourceView, rank_in_averages,
+};
 pub use history::{
     CHANGES_MAX, Chronicle, ChronicleInput, ChronicleLimits, ChronicleOutput, History,
     INTERACTIONS_MAX, Interaction, LevelChange, Point, Resolution, Trend, TrendDirection,
@@ -89,6 +104,10 @@ pub use model::{
 };
 pub use output::{Event, Output, Write};
 pub use rank::{Rank, RankConfig, RankLimits, Settled, Share};
+pub use receipts::{
+    ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
+    ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
+};
 pub use record::{Carried, Record};
 pub use selection::{
     Candidate, Choice, Obstacle, Ranked, Reason, Refused, Selection, TooFew, best_peers, select,

@@ -17,6 +17,12 @@ pub struct Limits {
     /// Stored records of a subject in a context at which the older half is compacted, at least 8.
     /// 512 are more than a day of the fastest credit.
     pub records: u32,
+    /// Sources of recommendations, at least 1: as many as a node can hope to learn the accuracy
+    /// of. Beyond it the source of least class and rank goes, or a newcomer of no more is not
+    /// heard. As many withdrawn ones are remembered; then the oldest is listened to again.
+    pub sources: usize,
+    /// Recommendations of all sources, at least 1; 65,536 take 12 MB.
+    pub recommendations: usize,
 }
 
 impl Default for Limits {
@@ -26,6 +32,8 @@ impl Default for Limits {
             bans: 10_000,
             recent: 6,
             records: 512,
+            sources: 4_096,
+            recommendations: 65_536,
         }
     }
 }
@@ -62,6 +70,14 @@ impl Limits {
             let records = usize::try_from(self.records).unwrap_or(usize::MAX);
             return refuse("limits.records", records, "the least is 8", "raise it");
         }
+        for (field, value) in [
+            ("limits.sources", self.sources),
+            ("limits.recommendations", self.recommendations),
+        ] {
+            if value == 0 {
+                return refuse(field, value, "the least is 1", "raise it");
+            }
+        }
         Ok(())
     }
 }
@@ -73,3 +89,13 @@ pub(crate) const BLAMELESS_PER_INTERVAL_MAX: u32 = 4;
 pub(crate) const LAPSES_PER_INPUT_MAX: usize = 64;
 /// Subjects looked at to find the one to evict.
 pub(crate) const EVICTION_SAMPLE: usize = 64;
+/// Peers whose events towards the criteria of the blacklist are remembered with their times: those
+/// that break rules without being banned for it, at 4 KiB at the very most.
+pub(crate) const SUSPECTS_MAX: usize = 4_096;
+/// Recommendations of one source: past five they share one budget, so few would do. The oldest goes.
+pub(crate) const SAID_PER_SOURCE_MAX: usize = 64;
+/// Recommendations about one subject: forty by ordinary peers already move a prior as far as any
+/// number can. The weakest source gives way to a stronger one.
+pub(crate) const SAID_PER_SUBJECT_MAX: usize = 128;
+/// Stored records of a source beyond twice its recommendations at which all become one.
+pub(crate) const SOURCE_ROWS_SPARE: usize = 64;

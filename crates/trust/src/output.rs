@@ -1,7 +1,7 @@
 use repute_identity::NodeId;
 use repute_protocol::Misbehaviour;
 
-use crate::{Ban, Level, Record, Standing};
+use crate::{Ban, HearsayRecord, Level, Record, Standing};
 
 /// What the shell must do, in this order: what is to be stored comes before what depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub enum Write {
         /// What takes their place; its evidence is [`Evidence::Carried`](crate::Evidence).
         record: Record,
     },
+    /// Append this record of what was heard.
+    Heard(HearsayRecord),
+    /// In one transaction: remove what was heard of the record's source up to and including its
+    /// number, then put this, which carries all it came to.
+    SourceCheckpoint(HearsayRecord),
+    /// Remove all that was heard of this source.
+    ForgetSource(NodeId),
     /// Remove all records of the subject: it was evicted, or nothing is left of them.
     Forget(NodeId),
 }
@@ -70,5 +77,19 @@ pub enum Event {
     Unbanned {
         /// Whose.
         subject: NodeId,
+    },
+    /// A recommendation was taken in.
+    Recommended {
+        /// Who gave it.
+        source: NodeId,
+        /// About whom.
+        subject: NodeId,
+        /// From −100 to 100.
+        value: i8,
+    },
+    /// The operator withdrew a source of recommendations.
+    SourceWithdrawn {
+        /// Which.
+        source: NodeId,
     },
 }

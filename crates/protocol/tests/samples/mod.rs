@@ -101,6 +101,7 @@ pub fn recommendation() -> Payload {
         context: 1,
         value: -40,
         expires: SENT.as_millis() + 86_400_000,
+        receipt: Some([7; 32]),
     })
 }
 
@@ -487,6 +488,7 @@ pub fn largest_payloads() -> Vec<Payload> {
             context: u8::MAX,
             value: -100,
             expires: u64::MAX,
+            receipt: Some([255; 32]),
         }),
     ]
 }
