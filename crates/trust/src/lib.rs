@@ -51,6 +51,7 @@ mod analytics;
 mod ban;
 mod bans;
 mod classes;
+mod classes;
 mod clock;
 mod config;
 mod criterion;
@@ -67,6 +68,7 @@ mod model;
 mod output;
 mod rank;
 mod receipts;
+mod receipts;
 mod record;
 mod score;
 mod selection;
@@ -79,6 +81,7 @@ pub use address_ban::AddressBan;
 pub use address_bans::{AddressBans, AddressInput, AddressOutput};
 pub use analytics::{Entry, Filter, Sort, Summary};
 pub use ban::{Ban, BanReason, By, Rung};
+pub use classes::{Classes, IdentityClass, Shown};
 pub use classes::{Classes, IdentityClass, Shown};
 pub use config::{Bands, Config, LadderConfig};
 pub use criterion::{BlacklistConfig, Criterion, Mode, Threshold};
@@ -104,6 +107,10 @@ pub use model::{
 };
 pub use output::{Event, Output, Write};
 pub use rank::{Rank, RankConfig, RankLimits, Settled, Share};
+pub use receipts::{
+    ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
+    ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
+};
 pub use receipts::{
     ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
     ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
