@@ -5,7 +5,7 @@ use repute_base::{BoundedString, Wall, codec};
 use repute_identity::NodeId;
 use repute_protocol::Misbehaviour;
 
-use crate::{Gate, RecordError};
+use crate::{Criterion, Gate, RecordError};
 
 /// A rung of the ban ladder, mildest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,14 +73,38 @@ pub enum BanReason {
         /// Strikes counted by then.
         strikes: u32,
     },
+    /// A criterion of the blacklist was met.
+    Criterion {
+        /// Which.
+        criterion: Criterion,
+        /// How many events filled its window.
+        count: u32,
+    },
     /// The operator's words.
     Operator(BoundedString<128>),
+}
+
+impl BanReason {
+    /// A stable name for machines: the kind of the fault, the criterion, or `operator`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Rule { kind, .. } => kind.name(),
+            Self::Criterion { criterion, .. } => criterion.name(),
+            Self::Operator(_) => "operator",
+        }
+    }
 }
 
 impl fmt::Display for BanReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule { kind, strikes } => write!(f, "{strikes} strikes, the last for {kind}"),
+            Self::Criterion { criterion, count } => {
+                write!(
+                    f,
+                    "{criterion}: {count} within the window of this criterion"
+                )
+            }
             Self::Operator(text) => write!(f, "by the operator: {}", text.escaped()),
         }
     }
@@ -130,6 +154,8 @@ pub struct Ban {
 
 /// Version of the stored form.
 const VERSION: u8 = 1;
+/// The same form, of an entry that a criterion made; its name is in the place of the kind's.
+const VERSION_CRITERION: u8 = 2;
 
 /// The stored form: version, subject, rung, since, until, operator's?, kind's name or words,
 /// strikes.
@@ -152,12 +178,20 @@ impl Ban {
 
     /// The stored form, stable over versions of this crate.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let (operator, text, strikes) = match &self.reason {
-            BanReason::Rule { kind, strikes } => (false, String::from(kind.name()), *strikes),
-            BanReason::Operator(text) => (true, String::from(text.as_str()), 0),
+        let (version, operator, text, strikes) = match &self.reason {
+            BanReason::Rule { kind, strikes } => {
+                (VERSION, false, String::from(kind.name()), *strikes)
+            }
+            BanReason::Criterion { criterion, count } => (
+                VERSION_CRITERION,
+                false,
+                String::from(criterion.name()),
+                *count,
+            ),
+            BanReason::Operator(text) => (VERSION, true, String::from(text.as_str()), 0),
         };
         let stored: Stored = (
-            VERSION,
+            version,
             *self.subject.as_bytes(),
             self.rung.code(),
             self.since.as_millis(),
@@ -176,10 +210,10 @@ impl Ban {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let (version, subject, rung, since, until, operator, text, strikes): Stored =
             codec::decode(bytes)?;
-        if version != VERSION {
+        if version != VERSION && version != VERSION_CRITERION {
             return Err(RecordError::Version {
                 version,
-                max: VERSION,
+                max: VERSION_CRITERION,
             });
         }
         let rung = Rung::from_code(rung).ok_or(RecordError::Unknown { field: "rung" })?;
@@ -188,7 +222,12 @@ impl Ban {
                 field: "end of a ban that is not permanent",
             });
         }
-        let (reason, by) = if operator {
+        let (reason, by) = if version == VERSION_CRITERION {
+            let criterion = Criterion::from_name(&text).filter(|_| !operator);
+            let criterion = criterion.ok_or(RecordError::Unknown { field: "criterion" })?;
+            let count = strikes;
+            (BanReason::Criterion { criterion, count }, By::Rule)
+        } else if operator {
             let text = BoundedString::new(text).map_err(|_| RecordError::Unknown {
                 field: "reason longer than 128 bytes",
             })?;

@@ -174,6 +174,12 @@ impl Ledger {
         self.bans.iter().filter(move |ban| !ban.lapsed(time))
     }
 
+    /// The ban of `subject` that is in force.
+    pub fn ban_of(&self, subject: &NodeId, wall: Wall) -> Option<&Ban> {
+        let time = self.time(wall);
+        self.bans.of(subject).filter(|ban| !ban.lapsed(time))
+    }
+
     /// The last records about a peer, oldest first, at most [`Limits::recent`].
     pub fn recent(&self, subject: NodeId) -> Vec<Record> {
         self.table

@@ -48,9 +48,9 @@ extern crate alloc;
 mod address_ban;
 mod address_bans;
 mod analytics;
+mod appeals;
 mod ban;
 mod bans;
-mod classes;
 mod classes;
 mod clock;
 mod config;
@@ -68,7 +68,6 @@ mod model;
 mod output;
 mod rank;
 mod receipts;
-mod receipts;
 mod record;
 mod score;
 mod selection;
@@ -76,12 +75,13 @@ mod standing;
 mod subject;
 mod suspicions;
 mod table;
+mod target;
 
 pub use address_ban::AddressBan;
 pub use address_bans::{AddressBans, AddressInput, AddressOutput};
 pub use analytics::{Entry, Filter, Sort, Summary};
+pub use appeals::{Appeal, Appeals};
 pub use ban::{Ban, BanReason, By, Rung};
-pub use classes::{Classes, IdentityClass, Shown};
 pub use classes::{Classes, IdentityClass, Shown};
 pub use config::{Bands, Config, LadderConfig};
 pub use criterion::{BlacklistConfig, Criterion, Mode, Threshold};
@@ -111,12 +111,9 @@ pub use receipts::{
     ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
     ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
 };
-pub use receipts::{
-    ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
-    ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
-};
 pub use record::{Carried, Record};
 pub use selection::{
     Candidate, Choice, Obstacle, Ranked, Reason, Refused, Selection, TooFew, best_peers, select,
 };
 pub use standing::{Gate, Level, Standing};
+pub use target::{Target, TargetError};

@@ -11,7 +11,7 @@
 use repute_base::{Fixed, Machine, Rng, Timestamp};
 use repute_identity::NodeId;
 use repute_protocol::Misbehaviour;
-use repute_trust::{Config, Context, Evidence, Fault, Input, Ledger, Level, Limits};
+use repute_trust::{Config, Context, Evidence, Fault, Input, Ledger, Level, Limits, Mode};
 
 const START: u64 = 1_700_000_000_000;
 const HOUR: u64 = 3_600_000;
@@ -27,6 +27,7 @@ fn ungated() -> Config {
     config.ladder.hard_ban = u32::MAX;
     config.ladder.hard_below_min = false;
     config.ladder.soft_grey = u32::MAX;
+    config.blacklist.mode = Mode::Manual;
     config
 }
 

@@ -14,7 +14,7 @@ use repute_base::{BoundedString, Machine, Timestamp, Wall};
 use repute_identity::NodeId;
 use repute_protocol::{Misbehaviour, Severity};
 use repute_trust::{
-    Ban, BanReason, By, Config, Context, Event, Evidence, Fault, Gate, Input, Ledger, Limits,
+    Ban, BanReason, By, Config, Context, Event, Evidence, Fault, Gate, Input, Ledger, Limits, Mode,
     Output, Record, Rung, Write,
 };
 
@@ -30,10 +30,11 @@ struct World {
 }
 
 impl World {
-    /// Strikes alone decide: the score does not.
+    /// Strikes alone decide: neither the score nor the criteria of the blacklist do.
     fn new() -> Self {
         let mut config = Config::default();
         config.ladder.hard_below_min = false;
+        config.blacklist.mode = Mode::Manual;
         Self::with(config)
     }
 
