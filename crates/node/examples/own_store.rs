@@ -13,7 +13,7 @@ use std::sync::{
 use repute_identity::NodeId;
 use repute_node::{Node, NodeConfig};
 use repute_storage::{
-    BanRow, Done, EventRow, Health, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
+    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
     Write,
 };
 
@@ -36,6 +36,9 @@ impl Store for Counting {
     }
     fn events_of(&self, subject: NodeId, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         self.rows.events_of(subject, limit)
+    }
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError> {
+        self.rows.hearsay()
     }
     fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.rows.bans()

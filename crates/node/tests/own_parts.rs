@@ -24,7 +24,7 @@ use repute_node::{
 };
 use repute_protocol::DisconnectReason;
 use repute_storage::{
-    BanRow, Done, EventRow, Health, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
+    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
     Write,
 };
 use support::{config, event, eventually, heard, is_linked, join, linked};
@@ -63,6 +63,9 @@ impl Store for Own {
     }
     fn events_of(&self, subject: NodeId, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         self.rows.events_of(subject, limit)
+    }
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError> {
+        self.rows.hearsay()
     }
     fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.rows.bans()

@@ -9,8 +9,8 @@ use std::{
 
 use repute_identity::NodeId;
 use repute_storage::{
-    BanRow, Done, EventRow, Health, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
-    Write, contract,
+    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store,
+    StoreError, Write, contract,
 };
 
 #[derive(Default)]
@@ -32,6 +32,9 @@ impl Store for Counting {
     }
     fn events_of(&self, subject: NodeId, limit: usize) -> Result<Vec<EventRow>, StoreError> {
         self.inner.events_of(subject, limit)
+    }
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError> {
+        self.inner.hearsay()
     }
     fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.inner.bans()

@@ -5,7 +5,7 @@
 
 use blake3::Hasher;
 
-use crate::{BanRow, EventRow, PeerRow, SeenRow};
+use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow};
 
 /// Bytes of a check: enough that damage never passes, and a fifth less to store and read than 32.
 pub(crate) const CHECK_LEN: usize = 16;
@@ -18,6 +18,7 @@ pub(crate) type Check = [u8; CHECK_LEN];
 pub(crate) struct Checks {
     peers: [u8; 32],
     events: [u8; 32],
+    hearsay: [u8; 32],
     bans: [u8; 32],
     seen: [u8; 32],
     state: [u8; 32],
@@ -28,6 +29,7 @@ impl Checks {
         Self {
             peers: blake3::derive_key("repute storage 2026 peers row", &[]),
             events: blake3::derive_key("repute storage 2026 trust_events row", &[]),
+            hearsay: blake3::derive_key("repute storage 2026 hearsay row", &[]),
             bans: blake3::derive_key("repute storage 2026 bans row", &[]),
             seen: blake3::derive_key("repute storage 2026 messages_seen row", &[]),
             state: blake3::derive_key("repute storage 2026 network_state row", &[]),
@@ -53,6 +55,16 @@ impl Checks {
         let [kind_low, kind_high] = row.kind.to_le_bytes();
         what.copy_from_slice(&[kind_low, kind_high, row.fault, row.context]);
         check(&self.events, &fixed, &row.body)
+    }
+
+    pub(crate) fn hearsay(&self, row: &HearsayRow) -> Check {
+        let mut fixed = [0; 48];
+        let (number, rest) = fixed.split_at_mut(8);
+        let (source, wall) = rest.split_at_mut(32);
+        number.copy_from_slice(&row.number.to_le_bytes());
+        source.copy_from_slice(row.source.as_bytes());
+        wall.copy_from_slice(&row.wall.as_millis().to_le_bytes());
+        check(&self.hearsay, &fixed, &row.body)
     }
 
     pub(crate) fn ban(&self, row: &BanRow) -> Check {

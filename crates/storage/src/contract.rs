@@ -11,7 +11,9 @@ use std::sync::mpsc;
 use repute_base::Wall;
 use repute_identity::NodeId;
 
-use crate::{BanRow, Bounds, EventRow, PeerRow, Prune, SeenRow, Store, StoreError, Write, limits};
+use crate::{
+    BanRow, Bounds, EventRow, HearsayRow, PeerRow, Prune, SeenRow, Store, StoreError, Write, limits,
+};
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,7 @@ type Kept = Result<(), Broken>;
 pub const SMALL: Bounds = Bounds {
     peers: 8,
     events: 8,
+    hearsay: 8,
     bans: 8,
     seen: 8,
     states: 8,
@@ -45,6 +48,7 @@ pub fn run<S: Store>(fresh: impl Fn() -> S) -> Kept {
         a_batch_is_whole_or_nothing,
         the_ledger_takes_a_number_once,
         a_checkpoint_folds_its_subject_alone,
+        a_source_is_folded_and_forgotten_alone,
         old_rows_are_pruned,
         limits_are_kept,
         answers_come_in_order,
@@ -143,6 +147,15 @@ fn event(number: u64, subject: u8) -> EventRow {
     }
 }
 
+fn heard(number: u64, source: u8) -> HearsayRow {
+    HearsayRow {
+        number,
+        source: node(source),
+        wall: Wall::from_millis(number % 1_000),
+        body: vec![source; 7],
+    }
+}
+
 fn ban(n: u8, until: Option<u64>) -> BanRow {
     BanRow {
         subject: node(n),
@@ -181,6 +194,8 @@ fn all_kinds() -> Vec<Write> {
         Write::Peer(peer(2, 70)),
         Write::Event(event(2, 1)),
         Write::Event(event(1, 2)),
+        Write::Heard(heard(2, 1)),
+        Write::Heard(heard(1, 2)),
         Write::Ban(ban(2, None)),
         Write::Ban(ban(1, Some(60))),
         Write::Seen(vec![seen(2, u64::MAX, 5), seen(2, 1, 5), seen(1, 7, 9)]),
@@ -206,6 +221,11 @@ fn check_all_kinds(promise: &'static str, store: &dyn Store) -> Kept {
         promise,
         &read(store.events_of(node(1), 9))?,
         &vec![event(2, 1)],
+    )?;
+    same(
+        promise,
+        &read(store.hearsay())?,
+        &vec![heard(1, 2), heard(2, 1)],
     )?;
     same(
         promise,
@@ -236,8 +256,9 @@ fn rows_come_back(store: &dyn Store) -> Kept {
         health.bans,
         health.seen,
         health.states,
+        health.hearsay,
     );
-    same("health counts the rows", &rows, &(2, 2, 2, 3, 1))
+    same("health counts the rows", &rows, &(2, 2, 2, 3, 1, 2))
 }
 
 fn replacing_and_forgetting(store: &dyn Store) -> Kept {
@@ -353,6 +374,41 @@ fn a_checkpoint_folds_its_subject_alone(store: &dyn Store) -> Kept {
     )
 }
 
+fn a_source_is_folded_and_forgotten_alone(store: &dyn Store) -> Kept {
+    const PROMISE: &str = "what was heard of one source is folded and forgotten without the others";
+    let rows = [(1, 1), (2, 2), (3, 1), (4, 2), (5, 1)];
+    let rows = rows.map(|(number, source)| Write::Heard(heard(number, source)));
+    write(store, rows.into())?;
+    write(store, vec![Write::Heard(heard(5, 1))])?;
+    same(
+        PROMISE,
+        &fate(store, vec![Write::Heard(heard(5, 2))])?,
+        &Err(StoreError::NumberTaken { number: 5 }),
+    )?;
+    let mut row = heard(3, 1);
+    row.body.clear();
+    let fold = Write::SourceCheckpoint(row.clone());
+    write(store, vec![fold.clone()])?;
+    write(store, vec![fold])?;
+    let left = vec![heard(2, 2), row.clone(), heard(4, 2), heard(5, 1)];
+    same(PROMISE, &read(store.hearsay())?, &left)?;
+    let batch = vec![
+        Write::ForgetSource(node(2)),
+        Write::Heard(heard(9, 2)),
+        Write::Heard(heard(5, 3)),
+    ];
+    let taken = Err(StoreError::NumberTaken { number: 5 });
+    same(PROMISE, &fate(store, batch)?, &taken)?;
+    same(PROMISE, &read(store.hearsay())?, &left)?;
+    let forget = vec![
+        Write::ForgetSource(node(2)),
+        Write::ForgetSource(node(77)),
+        Write::ForgetEvents(node(1)),
+    ];
+    write(store, forget)?;
+    same(PROMISE, &read(store.hearsay())?, &vec![row, heard(5, 1)])
+}
+
 fn old_rows_are_pruned(store: &dyn Store) -> Kept {
     const PROMISE: &str = "a prune removes what is older than it says, and nothing else";
     write(store, all_kinds())?;
@@ -385,6 +441,10 @@ fn limits_are_kept(store: &dyn Store) -> Kept {
         Write::Event(EventRow {
             number: limits::NUMBER_MAX + 1,
             ..event(1, 1)
+        }),
+        Write::Heard(HearsayRow {
+            body: large(limits::EVENT_BODY_MAX),
+            ..heard(1, 1)
         }),
         Write::Ban(BanRow {
             body: large(limits::BAN_BODY_MAX),
@@ -508,7 +568,11 @@ fn full_tables_refuse_by_their_rules(store: &dyn Store) -> Kept {
     for n in 1..=8 {
         write(
             store,
-            vec![Write::Event(event(n, 1)), state(&n.to_string(), b"")],
+            vec![
+                Write::Event(event(n, 1)),
+                Write::Heard(heard(n, 1)),
+                state(&n.to_string(), b""),
+            ],
         )?;
     }
     let full = |table, fate: &Result<(), StoreError>| {
@@ -519,6 +583,9 @@ fn full_tables_refuse_by_their_rules(store: &dyn Store) -> Kept {
         "trust_events",
         &fate(store, vec![Write::Event(event(9, 1))])?,
     )?;
+    full("hearsay", &fate(store, vec![Write::Heard(heard(9, 1))])?)?;
+    write(store, vec![Write::SourceCheckpoint(heard(7, 1))])?;
+    write(store, vec![Write::Heard(heard(9, 1))])?;
     full("network_state", &fate(store, vec![state("9", b"")])?)?;
     write(store, vec![Write::Event(event(8, 1)), state("8", b"new")])?;
     let fold = Write::Checkpoint {

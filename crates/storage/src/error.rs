@@ -141,6 +141,14 @@ impl StoreError {
         }
     }
 
+    pub(crate) const fn hearsay_full(limit: u64) -> Self {
+        Self::TableFull {
+            table: "hearsay",
+            limit,
+            remedy: "fold older rows with a checkpoint, or forget a source",
+        }
+    }
+
     pub(crate) const fn states_full(limit: u64) -> Self {
         Self::TableFull {
             table: "network_state",

@@ -24,6 +24,9 @@ pub const PEERS_MAX: u64 = 65_536;
 /// Rows of `trust_events`; past it events are refused until a checkpoint folds older ones.
 /// Four times the largest ledger that is promised to reopen within two seconds.
 pub const EVENTS_MAX: u64 = 4_000_000;
+/// Rows of `hearsay`; past it they are refused until a checkpoint or a source that is forgotten.
+/// More than the engine writes within its own bounds.
+pub const HEARSAY_MAX: u64 = 1_000_000;
 /// Rows of `bans`; past it the bans that end soonest are dropped, those without end last.
 pub const BANS_MAX: u64 = 65_536;
 /// Rows of `messages_seen`; past it the rows written longest ago are dropped.
@@ -59,6 +62,8 @@ pub struct Bounds {
     pub peers: u64,
     /// Rows of `trust_events`, see [`EVENTS_MAX`].
     pub events: u64,
+    /// Rows of `hearsay`, see [`HEARSAY_MAX`].
+    pub hearsay: u64,
     /// Rows of `bans`, see [`BANS_MAX`].
     pub bans: u64,
     /// Rows of `messages_seen`, see [`SEEN_MAX`].
@@ -72,6 +77,7 @@ impl Default for Bounds {
         Self {
             peers: PEERS_MAX,
             events: EVENTS_MAX,
+            hearsay: HEARSAY_MAX,
             bans: BANS_MAX,
             seen: SEEN_MAX,
             states: STATES_MAX,

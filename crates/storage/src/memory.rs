@@ -7,8 +7,8 @@ use repute_base::Wall;
 use repute_identity::NodeId;
 
 use crate::{
-    BanRow, Bounds, Done, EventRow, Health, LoadReport, PeerRow, Prune, SeenRow, Store, StoreError,
-    Write, limits, write::admit,
+    BanRow, Bounds, Done, EventRow, Health, HearsayRow, LoadReport, PeerRow, Prune, SeenRow, Store,
+    StoreError, Write, limits, write::admit,
 };
 
 /// A store in memory: for tests, simulations, and nodes that may forget.
@@ -32,6 +32,8 @@ struct Tables {
     peers_by_age: BTreeSet<(Wall, NodeId)>,
     events: BTreeMap<u64, EventRow>,
     events_by_subject: BTreeSet<(NodeId, u64)>,
+    hearsay: BTreeMap<u64, HearsayRow>,
+    hearsay_by_source: BTreeSet<(NodeId, u64)>,
     bans: BTreeMap<NodeId, BanRow>,
     bans_by_end: BTreeSet<(Wall, NodeId)>,
     seen: BTreeMap<(NodeId, u64), SeenRow>,
@@ -44,6 +46,7 @@ struct Tables {
 enum Change {
     Peer(NodeId, Option<PeerRow>),
     Event(u64, Option<EventRow>),
+    Heard(u64, Option<HearsayRow>),
     Ban(NodeId, Option<BanRow>),
     Seen((NodeId, u64), Option<SeenRow>),
     State(String, Option<Vec<u8>>),
@@ -123,6 +126,13 @@ impl Tables {
                 reindex(&mut self.events_by_subject, gone, new);
                 Change::Event(number, old)
             }
+            Change::Heard(number, row) => {
+                let new = row.as_ref().map(|row| (row.source, number));
+                let old = replace(&mut self.hearsay, number, row);
+                let gone = old.as_ref().map(|row| (row.source, number));
+                reindex(&mut self.hearsay_by_source, gone, new);
+                Change::Heard(number, old)
+            }
             Change::Ban(id, row) => {
                 let new = row.as_ref().map(|row| (end(row), id));
                 let old = replace(&mut self.bans, id, row);
@@ -167,6 +177,18 @@ impl Tables {
                 self.append(row, undo)?;
             }
             Write::ForgetEvents(subject) => self.fold(subject, u64::MAX, undo),
+            Write::Heard(row) => {
+                let full = self.hearsay.len() as u64 >= self.bounds.hearsay;
+                if full && !self.hearsay.contains_key(&row.number) {
+                    return Err(StoreError::hearsay_full(self.bounds.hearsay));
+                }
+                self.hear(row, undo)?;
+            }
+            Write::SourceCheckpoint(row) => {
+                self.unhear(row.source, row.number, undo);
+                self.hear(row, undo)?;
+            }
+            Write::ForgetSource(source) => self.unhear(source, u64::MAX, undo),
             Write::Ban(row) => undo.push(self.swap(Change::Ban(row.subject, Some(row)))),
             Write::Unban(id) => undo.push(self.swap(Change::Ban(id, None))),
             Write::Seen(rows) => {
@@ -202,6 +224,26 @@ impl Tables {
             Some(_) => Err(StoreError::NumberTaken { number: row.number }),
             None => {
                 undo.push(self.swap(Change::Event(row.number, Some(row))));
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes what was heard of `source` numbered up to and including `up_to`.
+    fn unhear(&mut self, source: NodeId, up_to: u64, undo: &mut Vec<Change>) {
+        let span = (source, 0)..=(source, up_to);
+        let gone: Vec<_> = self.hearsay_by_source.range(span).copied().collect();
+        for (_, number) in gone {
+            undo.push(self.swap(Change::Heard(number, None)));
+        }
+    }
+
+    fn hear(&mut self, row: HearsayRow, undo: &mut Vec<Change>) -> Result<(), StoreError> {
+        match self.hearsay.get(&row.number) {
+            Some(old) if *old == row => Ok(()),
+            Some(_) => Err(StoreError::NumberTaken { number: row.number }),
+            None => {
+                undo.push(self.swap(Change::Heard(row.number, Some(row))));
                 Ok(())
             }
         }
@@ -318,6 +360,10 @@ impl Store for MemoryStore {
         })
     }
 
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError> {
+        self.read(|tables| tables.hearsay.values().cloned().collect())
+    }
+
     fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.read(|tables| tables.bans.values().cloned().collect())
     }
@@ -345,6 +391,7 @@ impl Store for MemoryStore {
             peers: inner.tables.peers.len() as u64,
             events: inner.tables.events.len() as u64,
             bans: inner.tables.bans.len() as u64,
+            hearsay: inner.tables.hearsay.len() as u64,
             seen: inner.tables.seen.len() as u64,
             states: inner.tables.states.len() as u64,
             closed: inner.closed,

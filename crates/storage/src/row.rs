@@ -34,6 +34,21 @@ pub struct EventRow {
     pub body: Vec<u8>,
 }
 
+/// One record of what was heard from a source of recommendations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HearsayRow {
+    /// Its place in the ledger: unique in its table, growing; up to
+    /// [`NUMBER_MAX`](crate::limits::NUMBER_MAX).
+    pub number: u64,
+    /// From whom.
+    pub source: NodeId,
+    /// When, by our clock.
+    pub wall: Wall,
+    /// The rest, in the engine's encoding; up to
+    /// [`EVENT_BODY_MAX`](crate::limits::EVENT_BODY_MAX) bytes.
+    pub body: Vec<u8>,
+}
+
 /// One ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanRow {

@@ -34,7 +34,8 @@ use self::{
     writing::Counts,
 };
 use crate::{
-    BanRow, Done, EventRow, Health, LoadReport, PeerRow, SeenRow, Store, StoreError, Write,
+    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, PeerRow, SeenRow, Store, StoreError,
+    Write,
     check::Checks,
     limits::{DAMAGED_MAX, EVENTS_OF_MAX},
     write::admit,
@@ -242,6 +243,19 @@ impl Store for SqliteStore {
         Ok(events)
     }
 
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError> {
+        let query: (_, _, Parse<_>) = (Table::Hearsay, statements::HEARSAY_ALL, reading::hearsay);
+        let mut rows: Vec<HearsayRow> = Vec::new();
+        self.load(query, [], |row| {
+            if rows.last().is_some_and(|last| row.number <= last.number) {
+                return Err(self.corrupt("what was heard is out of order"));
+            }
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
     fn bans(&self) -> Result<Vec<BanRow>, StoreError> {
         self.load_all((Table::Bans, statements::BANS_ALL, reading::ban), [])
     }
@@ -315,6 +329,7 @@ impl Store for SqliteStore {
             peers: state.counts.peers,
             events: state.counts.events,
             bans: state.counts.bans,
+            hearsay: state.counts.hearsay,
             seen: state.counts.seen,
             states: state.counts.states,
             damaged: state.damaged,

@@ -1,6 +1,6 @@
 use repute_identity::NodeId;
 
-use crate::{BanRow, Done, EventRow, PeerRow, SeenRow, StoreError, Write};
+use crate::{BanRow, Done, EventRow, HearsayRow, PeerRow, SeenRow, StoreError, Write};
 
 /// A durable store of what a node must not forget.
 ///
@@ -36,6 +36,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// As [`peers`](Self::peers).
     fn events_of(&self, subject: NodeId, limit: usize) -> Result<Vec<EventRow>, StoreError>;
+
+    /// All that was heard, in the order of the numbers.
+    ///
+    /// # Errors
+    /// As [`peers`](Self::peers).
+    fn hearsay(&self) -> Result<Vec<HearsayRow>, StoreError>;
 
     /// All bans, ended ones included, in the order of the ids.
     ///
@@ -95,6 +101,8 @@ pub struct Health {
     pub events: u64,
     /// Rows of `bans`.
     pub bans: u64,
+    /// Rows of `hearsay`.
+    pub hearsay: u64,
     /// Rows of `messages_seen`.
     pub seen: u64,
     /// Rows of `network_state`.

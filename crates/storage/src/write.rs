@@ -3,7 +3,7 @@ use core::time::Duration;
 use repute_base::Wall;
 use repute_identity::NodeId;
 
-use crate::{BanRow, EventRow, PeerRow, SeenRow, StoreError, limits};
+use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow, StoreError, limits};
 
 /// Called exactly once with the fate of a batch: `Ok` means durable.
 ///
@@ -33,6 +33,12 @@ pub enum Write {
     },
     /// Removes all events of a subject; nothing if there are none.
     ForgetEvents(NodeId),
+    /// Appends what was heard, by the rules of [`Event`](Self::Event).
+    Heard(HearsayRow),
+    /// Folds what was heard of the row's source, up to and including its number, into the row.
+    SourceCheckpoint(HearsayRow),
+    /// Removes all that was heard of a source; nothing if there is none.
+    ForgetSource(NodeId),
     /// Bans, or replaces the ban.
     Ban(BanRow),
     /// Lifts a ban; nothing if there is none.
@@ -128,6 +134,16 @@ fn admit_one(write: &mut Write) -> Result<(usize, usize), StoreError> {
             number(*up_to)?;
             (1, admit_event(row)?)
         }
+        Write::Heard(row) | Write::SourceCheckpoint(row) => {
+            cut(&mut row.wall);
+            number(row.number)?;
+            fits(
+                "the body of what was heard, in bytes,",
+                row.body.len(),
+                limits::EVENT_BODY_MAX,
+            )?;
+            (1, row.body.len())
+        }
         Write::Ban(row) => {
             row.until.as_mut().map(cut);
             fits(
@@ -181,7 +197,10 @@ fn admit_one(write: &mut Write) -> Result<(usize, usize), StoreError> {
             }
             (1, 0)
         }
-        Write::ForgetPeer(_) | Write::ForgetEvents(_) | Write::Unban(_) => (1, 0),
+        Write::ForgetPeer(_)
+        | Write::ForgetEvents(_)
+        | Write::ForgetSource(_)
+        | Write::Unban(_) => (1, 0),
     })
 }
 

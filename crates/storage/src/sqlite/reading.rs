@@ -4,7 +4,7 @@ use repute_base::Wall;
 use repute_identity::NodeId;
 use rusqlite::{Row, types::ValueRef};
 
-use crate::{BanRow, EventRow, PeerRow, SeenRow, check::Check, check::Checks, limits};
+use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow, check::Check, check::Checks, limits};
 
 /// Reads a row whose check holds.
 pub(super) type Parse<T> = fn(&Row<'_>, &Checks) -> Option<T>;
@@ -30,6 +30,16 @@ pub(super) fn event(row: &Row<'_>, checks: &Checks) -> Option<EventRow> {
         body: blob(row, 6, limits::EVENT_BODY_MAX)?,
     };
     (checks.event(&event) == digest(row, 7)?).then_some(event)
+}
+
+pub(super) fn hearsay(row: &Row<'_>, checks: &Checks) -> Option<HearsayRow> {
+    let heard = HearsayRow {
+        number: u64::try_from(integer(row, 0)?).ok()?,
+        source: node(row, 1)?,
+        wall: wall(row, 2)?,
+        body: blob(row, 3, limits::EVENT_BODY_MAX)?,
+    };
+    (checks.hearsay(&heard) == digest(row, 4)?).then_some(heard)
 }
 
 pub(super) fn ban(row: &Row<'_>, checks: &Checks) -> Option<BanRow> {

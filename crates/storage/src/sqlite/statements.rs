@@ -18,6 +18,12 @@ pub(super) const EVENTS_FOLD: &str = "DELETE FROM trust_events WHERE subject = ?
 pub(super) const EVENTS_OF: &str = "SELECT number, subject, wall, kind, fault, context, body, \
      digest FROM trust_events WHERE subject = ?1 ORDER BY number DESC LIMIT ?2";
 
+pub(super) const HEARSAY_INSERT: &str = "INSERT INTO hearsay \
+     (number, source, wall, body, digest) VALUES (?1, ?2, ?3, ?4, ?5) \
+     ON CONFLICT (number) DO NOTHING";
+pub(super) const HEARSAY_DIGEST: &str = "SELECT digest FROM hearsay WHERE number = ?1";
+pub(super) const HEARSAY_FOLD: &str = "DELETE FROM hearsay WHERE source = ?1 AND number <= ?2";
+
 pub(super) const BAN_UPDATE: &str =
     "UPDATE bans SET until = ?2, body = ?3, digest = ?4 WHERE subject = ?1";
 pub(super) const BAN_INSERT: &str =
@@ -56,6 +62,8 @@ pub(super) const PEERS_ALL: &str =
     "SELECT rowid, id, last_seen, body, digest FROM peers ORDER BY last_seen DESC, id DESC";
 pub(super) const EVENTS_ALL: &str = "SELECT number, subject, wall, kind, fault, context, body, \
      digest FROM trust_events ORDER BY number";
+pub(super) const HEARSAY_ALL: &str =
+    "SELECT number, source, wall, body, digest FROM hearsay ORDER BY number";
 pub(super) const BANS_ALL: &str =
     "SELECT rowid, subject, until, body, digest FROM bans ORDER BY subject";
 pub(super) const SEEN_ALL: &str =
@@ -66,6 +74,7 @@ pub(super) const SEEN_ALL: &str =
 pub(super) enum Table {
     Peers,
     Events,
+    Hearsay,
     Bans,
     Seen,
     State,
@@ -76,6 +85,7 @@ impl Table {
         match self {
             Self::Peers => "peers",
             Self::Events => "trust_events",
+            Self::Hearsay => "hearsay",
             Self::Bans => "bans",
             Self::Seen => "messages_seen",
             Self::State => "network_state",
@@ -89,6 +99,9 @@ impl Table {
             Self::Events => {
                 "SELECT number, subject, wall, kind, fault, context, body, digest \
                  FROM trust_events WHERE number = ?1"
+            }
+            Self::Hearsay => {
+                "SELECT number, source, wall, body, digest FROM hearsay WHERE number = ?1"
             }
             Self::Bans => "SELECT rowid, subject, until, body, digest FROM bans WHERE rowid = ?1",
             Self::Seen => {
@@ -113,6 +126,11 @@ impl Table {
                  quote(fault), quote(context), quote(body), quote(digest)) \
                  FROM trust_events WHERE number = ?1"
             }
+            Self::Hearsay => {
+                "INSERT INTO damaged (source, content) SELECT 'hearsay', \
+                 concat_ws(', ', quote(number), quote(source), quote(wall), quote(body), \
+                 quote(digest)) FROM hearsay WHERE number = ?1"
+            }
             Self::Bans => {
                 "INSERT INTO damaged (source, content) SELECT 'bans', \
                  concat_ws(', ', quote(subject), quote(until), quote(body), quote(digest)) \
@@ -136,6 +154,7 @@ impl Table {
         match self {
             Self::Peers => "DELETE FROM peers WHERE rowid = ?1",
             Self::Events => "DELETE FROM trust_events WHERE number = ?1",
+            Self::Hearsay => "DELETE FROM hearsay WHERE number = ?1",
             Self::Bans => "DELETE FROM bans WHERE rowid = ?1",
             Self::Seen => "DELETE FROM messages_seen WHERE rowid = ?1",
             Self::State => "DELETE FROM network_state WHERE rowid = ?1",
@@ -147,6 +166,7 @@ impl Table {
         match self {
             Self::Peers => "REINDEX peers",
             Self::Events => "REINDEX trust_events",
+            Self::Hearsay => "REINDEX hearsay",
             Self::Bans => "REINDEX bans",
             Self::Seen => "REINDEX messages_seen",
             Self::State => "REINDEX network_state",
@@ -158,6 +178,7 @@ impl Table {
         match self {
             Self::Peers => "SELECT count(*) FROM peers",
             Self::Events => "SELECT count(*) FROM trust_events",
+            Self::Hearsay => "SELECT count(*) FROM hearsay",
             Self::Bans => "SELECT count(*) FROM bans",
             Self::Seen => "SELECT count(*) FROM messages_seen",
             Self::State => "SELECT count(*) FROM network_state",
@@ -172,9 +193,10 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const TABLES: [Table; 5] = [
+    const TABLES: [Table; 6] = [
         Table::Peers,
         Table::Events,
+        Table::Hearsay,
         Table::Bans,
         Table::Seen,
         Table::State,
@@ -206,6 +228,9 @@ mod tests {
             EVENT_DIGEST,
             EVENTS_FOLD,
             EVENTS_OF,
+            HEARSAY_INSERT,
+            HEARSAY_DIGEST,
+            HEARSAY_FOLD,
             BAN_UPDATE,
             BAN_INSERT,
             BAN_DELETE,
@@ -230,7 +255,7 @@ mod tests {
             assert!(!plan.contains("SCAN"), "{sql}: {plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{sql}: {plan}");
         }
-        for sql in [PEERS_ALL, EVENTS_ALL, BANS_ALL, SEEN_ALL] {
+        for sql in [PEERS_ALL, EVENTS_ALL, HEARSAY_ALL, BANS_ALL, SEEN_ALL] {
             assert!(
                 !plan(&connection, sql).contains("TEMP B-TREE"),
                 "{sql} sorts"

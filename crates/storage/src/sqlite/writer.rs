@@ -239,6 +239,7 @@ impl Writer {
         Ok(match table {
             Table::Peers => reading::peer(row, &self.checks).is_none(),
             Table::Events => reading::event(row, &self.checks).is_none(),
+            Table::Hearsay => reading::hearsay(row, &self.checks).is_none(),
             Table::Bans => reading::ban(row, &self.checks).is_none(),
             Table::Seen => reading::seen(row, &self.checks).is_none(),
             Table::State => reading::state(row, &self.checks).is_none(),

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::{failure::from_sqlite, statements as sql, statements::Table};
 use crate::{
-    BanRow, Bounds, EventRow, PeerRow, Prune, SeenRow, StoreError, Write, check::Checks, limits,
+    BanRow, Bounds, EventRow, HearsayRow, PeerRow, Prune, SeenRow, StoreError, Write,
+    check::Checks, limits,
 };
 
 /// How many rows each table holds.
@@ -15,6 +16,7 @@ use crate::{
 pub(super) struct Counts {
     pub(super) peers: u64,
     pub(super) events: u64,
+    pub(super) hearsay: u64,
     pub(super) bans: u64,
     pub(super) seen: u64,
     pub(super) states: u64,
@@ -29,6 +31,7 @@ impl Counts {
         Ok(Self {
             peers: count(Table::Peers)?,
             events: count(Table::Events)?,
+            hearsay: count(Table::Hearsay)?,
             bans: count(Table::Bans)?,
             seen: count(Table::Seen)?,
             states: count(Table::State)?,
@@ -39,6 +42,7 @@ impl Counts {
         let count = match table {
             Table::Peers => &mut self.peers,
             Table::Events => &mut self.events,
+            Table::Hearsay => &mut self.hearsay,
             Table::Bans => &mut self.bans,
             Table::Seen => &mut self.seen,
             Table::State => &mut self.states,
@@ -84,6 +88,12 @@ impl Applier<'_> {
                 self.event(row, false)
             }
             Write::ForgetEvents(subject) => self.fold(*subject, limits::NUMBER_MAX),
+            Write::Heard(row) => self.hear(row, true),
+            Write::SourceCheckpoint(row) => {
+                self.unhear(row.source, row.number)?;
+                self.hear(row, false)
+            }
+            Write::ForgetSource(source) => self.unhear(*source, limits::NUMBER_MAX),
             Write::Ban(row) => self.ban(row),
             Write::Unban(id) => {
                 let gone = self.run(sql::BAN_DELETE, [&id.as_bytes()[..]])?;
@@ -140,20 +150,50 @@ impl Applier<'_> {
                 return Ok(());
             }
         }
-        let found: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached(sql::EVENT_DIGEST)
-            .and_then(|mut statement| {
-                statement
-                    .query_row([signed(row.number)], |row| row.get(0))
-                    .optional()
-            })
-            .map_err(|error| from_sqlite(self.path, &error))?;
-        match found {
+        match self.digest_of(sql::EVENT_DIGEST, row.number)? {
             Some(found) if found == digest => Ok(()),
             Some(_) => Err(StoreError::NumberTaken { number: row.number }),
             None => Err(StoreError::events_full(self.bounds.events)),
         }
+    }
+
+    /// Removes what was heard of `source` numbered up to and including `up_to`.
+    fn unhear(&mut self, source: NodeId, up_to: u64) -> Result<(), StoreError> {
+        let params = params![&source.as_bytes()[..], signed(up_to)];
+        let gone = self.run(sql::HEARSAY_FOLD, params)?;
+        self.counts.less(Table::Hearsay, gone);
+        Ok(())
+    }
+
+    fn hear(&mut self, row: &HearsayRow, bounded: bool) -> Result<(), StoreError> {
+        let digest = self.checks.hearsay(row);
+        let full = bounded && self.counts.hearsay >= self.bounds.hearsay;
+        if !full {
+            let (number, wall) = (signed(row.number), signed(row.wall.as_millis()));
+            let source = &row.source.as_bytes()[..];
+            let values = params![number, source, wall, row.body, &digest[..]];
+            if self.run(sql::HEARSAY_INSERT, values)? == 1 {
+                self.counts.hearsay += 1;
+                return Ok(());
+            }
+        }
+        match self.digest_of(sql::HEARSAY_DIGEST, row.number)? {
+            Some(found) if found == digest => Ok(()),
+            Some(_) => Err(StoreError::NumberTaken { number: row.number }),
+            None => Err(StoreError::hearsay_full(self.bounds.hearsay)),
+        }
+    }
+
+    /// The check of the row that has this number.
+    fn digest_of(&self, sql: &str, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement
+                    .query_row([signed(number)], |row| row.get(0))
+                    .optional()
+            })
+            .map_err(|error| from_sqlite(self.path, &error))
     }
 
     fn ban(&mut self, row: &BanRow) -> Result<(), StoreError> {
