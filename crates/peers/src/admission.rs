@@ -38,9 +38,15 @@ impl Peers {
             self.accuse(peer, Misbehaviour::ConnectionFlood);
             return self.refuse(peer, id, DisconnectReason::Overload, inbound);
         }
+        if self.speak(peer, id, inbound) {
+            return;
+        }
         let replaces = match self.admissible(peer, &remote, inbound) {
             Ok(replaces) => replaces,
             Err(reason) => {
+                if self.hears(peer, id, handshake, (reason, inbound)) {
+                    return;
+                }
                 self.show_elsewhere(peer, remote, inbound, reason);
                 return self.refuse(peer, id, reason, inbound);
             }
@@ -96,6 +102,9 @@ impl Peers {
             return Err(DisconnectReason::Duplicate);
         }
         self.standing(&peer)?;
+        if self.is_barred(remote) {
+            return Err(DisconnectReason::Banned);
+        }
         if let Some(first) = self.links.get(&peer) {
             let together = self.now.mono.since(first.since) < TOGETHER;
             return if newer_stays((self.me, peer), (first.inbound, inbound), together) {
@@ -327,6 +336,7 @@ impl Peers {
         }
         link.admitted = true;
         let (inbound, remote) = (link.inbound, link.remote);
+        self.refusals.forget(&peer);
         self.half_open = self.half_open.saturating_sub(1);
         self.detector.add(peer);
         self.dialling.satisfied(&peer);

@@ -17,6 +17,9 @@ const STABLE: Duration = Duration::from_secs(60);
 
 impl Peers {
     pub(crate) fn link_down(&mut self, peer: NodeId, id: LinkId, cause: LinkDown) {
+        if self.hearing_over(peer, id, &cause) {
+            return;
+        }
         if self.links.get(&peer).is_none_or(|link| link.id != id) {
             return;
         }
@@ -35,6 +38,9 @@ impl Peers {
             LinkDown::Lost => link.farewell.clone(),
             LinkDown::Local => None,
         };
+        if let Some(goodbye) = &farewell {
+            self.refused_by(peer, goodbye);
+        }
         let retry = farewell.as_ref().map_or(Duration::ZERO, Disconnect::retry);
         let stable = link.admitted && self.now.mono.since(link.since) >= STABLE;
         self.rest(peer, stable, retry);

@@ -269,14 +269,17 @@ impl Peers {
         if !fresh || !free || entry.not_before > self.now.mono || self.standing(id).is_err() {
             return None;
         }
+        if !self.barred.is_empty() && self.open_addresses(entry).is_empty() {
+            return None;
+        }
         entry.group(self.config.loopback_strict)
     }
 
-    fn dial(&mut self, peer: NodeId, feeler: bool) {
+    pub(crate) fn dial(&mut self, peer: NodeId, feeler: bool) {
         let Some(entry) = self.book.get(&peer) else {
             return;
         };
-        let addresses = entry.addresses.clone();
+        let addresses = self.open_addresses(entry);
         self.dialling.satisfied(&peer);
         self.dialling.under_way.insert(
             peer,
@@ -316,8 +319,12 @@ impl Peers {
             return;
         }
         self.dialling.finish(&peer);
+        self.unspoken(peer);
         let retry = match &cause {
-            DialFailure::Refused(disconnect) => disconnect.retry(),
+            DialFailure::Refused(disconnect) => {
+                self.refused_by(peer, disconnect);
+                disconnect.retry()
+            }
             _ => Duration::ZERO,
         };
         // A link that the peer dialled meanwhile outlives the failure of ours.

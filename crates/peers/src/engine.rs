@@ -5,17 +5,19 @@ use alloc::{
 };
 use core::time::Duration;
 
-use repute_base::{Address, Machine, Mono, Rng, Timestamp, TokenBucket};
+use repute_base::{Address, Machine, Mono, Prefix, Rng, Timestamp, TokenBucket};
 use repute_identity::NodeId;
 use repute_protocol::{DisconnectReason, Frame, FromPeer, Misbehaviour, Verified};
 
 use crate::{
     Config, ConfigError, Event, Input, Limits, Output, Stored, Write,
+    appeal::Appeals,
     book::{Book, Entered, Newcomer, now_ms},
     detector::Detector,
     dialling::Dialling,
     discovery::Discovery,
     link::Link,
+    refusal::Refusals,
 };
 
 /// The engine: address book, links, discovery and failure detection.
@@ -34,6 +36,9 @@ pub struct Peers {
     pub(crate) dialling: Dialling,
     pub(crate) discovery: Discovery,
     pub(crate) detector: Detector,
+    pub(crate) barred: Vec<Prefix>,
+    pub(crate) refusals: Refusals,
+    pub(crate) appeals: Appeals,
     phase: Phase,
     outputs: VecDeque<Output>,
 }
@@ -73,6 +78,9 @@ impl Peers {
             attempts: BTreeMap::new(),
             dialling: Dialling::default(),
             discovery: Discovery::default(),
+            barred: Vec::new(),
+            refusals: Refusals::default(),
+            appeals: Appeals::default(),
             phase: Phase::Restoring,
             outputs: VecDeque::new(),
         })
@@ -343,6 +351,7 @@ impl Peers {
         }
         self.detect();
         self.expire_half_open();
+        self.expire_hearings();
         self.expire_dials();
         self.maintain();
         self.fill();
@@ -407,6 +416,8 @@ impl Machine for Peers {
             Input::Protected { peers } => {
                 self.protected = peers.into_iter().take(Limits::LINKS_MAX).collect();
             }
+            Input::Barred { prefixes } => self.bar(prefixes),
+            Input::Appeal { peer, text } => self.appeal(peer, text),
             Input::Drop { peer, reason } => self.close(peer, reason),
             Input::Shutdown => self.shutdown(),
             Input::Tick => self.tick(),
@@ -426,6 +437,7 @@ impl Machine for Peers {
             Some(self.dialling.deadline(self.limits.dial_timeout)),
             Some(self.discovery.deadline()),
             self.half_open_deadline(),
+            self.appeals.deadline(),
         ]
         .into_iter()
         .flatten()

@@ -1,9 +1,9 @@
 use alloc::vec::Vec;
 
-use repute_base::{Address, Fixed};
+use repute_base::{Address, BoundedString, Fixed, Prefix};
 use repute_identity::NodeId;
 use repute_protocol::{
-    Disconnect, DisconnectReason, Envelope, Frame, FromPeer, Handshake, Verified,
+    Disconnect, DisconnectReason, Envelope, Frame, FromPeer, Handshake, Verified, limits::TEXT_MAX,
 };
 
 /// The shell's number for a link, never used twice in one run.
@@ -129,6 +129,20 @@ pub enum Input {
     Protected {
         /// Who.
         peers: Vec<NodeId>,
+    },
+    /// These addresses get no link, whichever end dials. Replaces the earlier list; at most
+    /// [`Limits::BARRED_MAX`](crate::Limits::BARRED_MAX).
+    Barred {
+        /// Which.
+        prefixes: Vec<Prefix>,
+    },
+    /// The operator asks a peer that turns this node away to think again: the peer is dialled for
+    /// that alone. [`Event::Appeal`](crate::Event::Appeal) says what came of it.
+    Appeal {
+        /// Whom.
+        peer: NodeId,
+        /// What to say.
+        text: BoundedString<TEXT_MAX>,
     },
     /// The operator or another engine wants this peer gone.
     Drop {

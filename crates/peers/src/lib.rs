@@ -52,6 +52,8 @@
 extern crate alloc;
 
 mod admission;
+mod appeal;
+mod barred;
 mod book;
 mod config;
 mod departure;
@@ -66,6 +68,7 @@ mod lineage;
 mod link;
 mod output;
 mod reach;
+mod refusal;
 mod relay;
 mod stored;
 mod view;
@@ -75,5 +78,6 @@ pub use engine::Peers;
 pub use input::{DialFailure, Input, LinkDown, LinkId};
 pub use limits::Limits;
 pub use output::{Event, Output, PeerEvidence, Write};
+pub use refusal::Refusal;
 pub use stored::Stored;
 pub use view::{LinkView, PeerState, PeerView};

@@ -54,6 +54,8 @@ impl Limits {
     pub const LINKS_MAX: usize = 1_024;
     /// Addresses kept of one peer, best first, so that an entry stays under 400 bytes.
     pub const ADDRESSES_KEPT: usize = 4;
+    /// Barred prefixes at most: each new link is held against all of them.
+    pub const BARRED_MAX: usize = 4_096;
 
     /// Checks the bounds against a policy: whoever has a link or a dial has a place in the book.
     pub(crate) fn validate(&self, config: &Config) -> Result<(), ConfigError> {

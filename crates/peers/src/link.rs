@@ -79,26 +79,21 @@ pub(crate) fn newer_stays(
 
 /// The last frame of a link, with the pause that makes sense for the reason.
 pub(crate) fn farewell(reason: DisconnectReason) -> Disconnect {
-    const MINUTE_MS: u64 = 60_000;
-    let (retry_ms, detail) = match reason {
-        DisconnectReason::Full => (MINUTE_MS, "no free slot"),
-        DisconnectReason::Evicted => (2 * MINUTE_MS, "the slot went to another peer"),
-        DisconnectReason::Diversity => (10 * MINUTE_MS, "too many links to your address prefix"),
-        DisconnectReason::LowTrust => (60 * MINUTE_MS, "trust is below this node's minimum"),
-        DisconnectReason::Banned => (60 * MINUTE_MS, "this node does not talk to you for now"),
-        DisconnectReason::Misbehaviour => (60 * MINUTE_MS, "protocol violation"),
-        DisconnectReason::Overload => (10_000, "too many attempts or requests"),
-        DisconnectReason::Unresponsive => (5_000, "no answer to probes"),
-        DisconnectReason::Shutdown => (1_000, "this node stops"),
-        DisconnectReason::Requested => (10 * MINUTE_MS, "asked for by the operator"),
-        DisconnectReason::Duplicate => (0, "another link to you is in use"),
-        _ => (MINUTE_MS, ""),
+    let detail = match reason {
+        DisconnectReason::Full => "no free slot",
+        DisconnectReason::Evicted => "the slot went to another peer",
+        DisconnectReason::Diversity => "too many links to your address prefix",
+        DisconnectReason::LowTrust => "trust is below this node's minimum",
+        DisconnectReason::Banned => "this node does not talk to you for now",
+        DisconnectReason::Misbehaviour => "protocol violation",
+        DisconnectReason::Overload => "too many attempts or requests",
+        DisconnectReason::Unresponsive => "no answer to probes",
+        DisconnectReason::Shutdown => "this node stops",
+        DisconnectReason::Requested => "asked for by the operator",
+        DisconnectReason::Duplicate => "another link to you is in use",
+        _ => "",
     };
-    Disconnect {
-        reason,
-        retry_ms,
-        detail: BoundedString::truncated(detail),
-    }
+    Disconnect::because(reason, detail)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 use alloc::vec::Vec;
 
-use repute_base::Address;
+use repute_base::{Address, BoundedString};
 use repute_identity::{Inception, NodeId};
 use repute_protocol::{
     AddressRecord, Capability, Disconnect, DisconnectReason, Envelope, Frame, Misbehaviour,
+    limits::TEXT_MAX,
 };
 
-use crate::{DialFailure, LinkId, Stored};
+use crate::{DialFailure, LinkId, Refusal, Stored};
 
 /// Something for the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,22 @@ pub enum Event {
         peer: NodeId,
         /// Why.
         reason: DisconnectReason,
+    },
+    /// A peer turned this node away, or ended the link with a reason that matters.
+    RefusedBy(Refusal),
+    /// What came of an appeal of ours.
+    Appeal {
+        /// To whom.
+        peer: NodeId,
+        /// Whether it was handed over; whether it is read, nobody knows.
+        sent: bool,
+    },
+    /// A banned peer's operator asks ours to think again. Nothing follows by itself.
+    Appealed {
+        /// Who.
+        peer: NodeId,
+        /// What it says; escape before showing.
+        text: BoundedString<TEXT_MAX>,
     },
     /// A dial failed.
     DialFailed {
@@ -128,6 +145,8 @@ pub enum Output {
         /// The last frame.
         disconnect: Disconnect,
     },
+    /// From now on our handshakes say that we come to appeal, or no longer.
+    Appealing(bool),
     /// The peer is active: both ends admitted the link.
     PeerUp {
         /// Who.

@@ -4,7 +4,7 @@ use repute_base::{Address, BoundedString, Fixed, Wall};
 use repute_identity::{Inception, NodeId};
 use repute_protocol::{Capability, Support, limits::TEXT_MAX};
 
-use crate::{Peers, book::Entry};
+use crate::{Peers, book::Entry, reach::Group};
 
 /// How far a peer is. It is in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +102,23 @@ impl Peers {
             .iter()
             .filter(|(_, link)| link.admitted)
             .map(|(id, _)| *id)
+    }
+
+    /// The share of active links that go to the address prefix group that `peer` is in; zero when
+    /// no address of it is known.
+    pub fn crowding(&self, peer: NodeId) -> Fixed {
+        let strict = self.config.loopback_strict;
+        let link = self.links.get(&peer).map(|link| link.remote);
+        let known = || self.book.get(&peer)?.addresses.first().copied();
+        let Some(group) = link.or_else(known).map(|at| Group::of(&at, strict)) else {
+            return Fixed::ZERO;
+        };
+        let (mut all, mut together) = (0, 0);
+        for link in self.links.values().filter(|link| link.admitted) {
+            all += 1;
+            together += i64::from(Group::of(&link.remote, strict) == group);
+        }
+        Fixed::ratio(together, all)
     }
 
     fn view_of(&self, id: NodeId, entry: &Entry) -> PeerView {

@@ -44,13 +44,16 @@ pub enum DisconnectReason {
     Evicted,
     /// The operator asked for it.
     Requested,
+    /// The sender dialled only to ask the receiver, which bans it, to think again; the detail is
+    /// what its operator says.
+    Appeal,
     /// A reason that this build does not know, by its number: the link ends all the same.
     Unknown(u8),
 }
 
 impl DisconnectReason {
     /// Every reason that this build knows, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Shutdown,
         Self::Full,
         Self::WrongNetwork,
@@ -65,6 +68,7 @@ impl DisconnectReason {
         Self::Diversity,
         Self::Evicted,
         Self::Requested,
+        Self::Appeal,
     ];
 
     /// The number on the wire.
@@ -84,6 +88,7 @@ impl DisconnectReason {
             Self::Diversity => 11,
             Self::Evicted => 12,
             Self::Requested => 13,
+            Self::Appeal => 14,
             Self::Unknown(number) => number,
         }
     }
@@ -94,6 +99,25 @@ impl DisconnectReason {
             .into_iter()
             .find(|reason| reason.number() == number);
         known.unwrap_or(Self::Unknown(number))
+    }
+
+    /// The pause that makes sense before the next attempt when nothing better is known, as the end
+    /// of a ban would be.
+    pub const fn pause(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Duplicate | Self::Appeal => 0,
+            Self::Shutdown => 1,
+            Self::Unresponsive => 5,
+            Self::Overload => 10,
+            Self::Evicted => 120,
+            Self::Diversity | Self::Requested => 600,
+            Self::LowTrust | Self::Banned | Self::Misbehaviour => 3_600,
+            Self::Full
+            | Self::WrongNetwork
+            | Self::WrongVersion
+            | Self::WrongIdentity
+            | Self::Unknown(_) => 60,
+        })
     }
 
     /// A stable name for logs, storage and JSON; `unknown` for any that this build does not know.
@@ -113,6 +137,7 @@ impl DisconnectReason {
             Self::Diversity => "diversity",
             Self::Evicted => "evicted",
             Self::Requested => "requested",
+            Self::Appeal => "appeal",
             Self::Unknown(_) => "unknown",
         }
     }
@@ -154,6 +179,15 @@ pub struct Disconnect {
 }
 
 impl Disconnect {
+    /// A goodbye with the pause that makes sense for its reason; a detail that is too long is cut.
+    pub fn because(reason: DisconnectReason, detail: &str) -> Self {
+        Self {
+            reason,
+            retry_ms: reason.pause().as_secs().saturating_mul(1_000),
+            detail: BoundedString::truncated(detail),
+        }
+    }
+
     /// When trying again makes sense; a peer cannot ask for more than [`RETRY_MAX`].
     pub fn retry(&self) -> Duration {
         Duration::from_millis(self.retry_ms).min(RETRY_MAX)
@@ -169,10 +203,10 @@ mod tests {
         for number in 0..=u8::MAX {
             assert_eq!(DisconnectReason::from_number(number).number(), number);
         }
-        assert_eq!(DisconnectReason::ALL.len(), 14);
+        assert_eq!(DisconnectReason::ALL.len(), 15);
         assert_eq!(
-            DisconnectReason::from_number(14),
-            DisconnectReason::Unknown(14)
+            DisconnectReason::from_number(15),
+            DisconnectReason::Unknown(15)
         );
     }
 

@@ -49,6 +49,8 @@ pub struct Capability(pub u16);
 impl Capability {
     /// Transfers files encrypted end to end.
     pub const ENCRYPTED_TRANSFER: Self = Self(1);
+    /// Comes to appeal: if the receiver bans it, it has a sentence to say before the link ends.
+    pub const APPEAL: Self = Self(2);
 }
 
 /// Whether a peer has a capability. Not yet known differs from no.

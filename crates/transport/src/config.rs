@@ -167,13 +167,20 @@ impl HandshakeTemplate {
         }
     }
 
-    pub(crate) fn fill(&self, inception: Inception, listen: &[Address]) -> Handshake {
+    pub(crate) fn fill(
+        &self,
+        inception: Inception,
+        listen: &[Address],
+        appealing: bool,
+    ) -> Handshake {
+        let appeal = appealing.then_some(Capability::APPEAL);
+        let capabilities = appeal.into_iter().chain(self.capabilities.iter().copied());
         Handshake {
             version_min: VERSION,
             version_max: VERSION,
             network: self.network,
             inception,
-            capabilities: self.capabilities.clone(),
+            capabilities: BoundedVec::truncated(capabilities),
             listen: BoundedVec::truncated(listen.iter().copied()),
             wall: (self.wall)().as_millis(),
             agent: self.agent.clone(),

@@ -94,6 +94,12 @@ impl Endpoint {
         self.shared().set_listen(addresses);
     }
 
+    /// Whether our next handshakes say that we come to appeal
+    /// ([`Capability::APPEAL`](repute_protocol::Capability::APPEAL)).
+    pub fn set_appealing(&self, appealing: bool) {
+        self.shared().set_appealing(appealing);
+    }
+
     /// Starts to connect to `peer`, trying the addresses in order.
     ///
     /// Answered by [`Event::LinkUp`] or [`Event::DialFailed`]; ignored while a link or a dial to

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use repute_base::{Address, BoundedString, Mono, TokenBucket};
+use repute_base::{Address, Mono, TokenBucket};
 use repute_identity::{Inception, NodeId};
 use repute_protocol::{Disconnect, DisconnectReason, Handshake, Misbehaviour};
 use tokio::{sync::watch, time::Instant};
@@ -35,6 +35,8 @@ pub(crate) struct Registry {
     pub(crate) links: BTreeMap<NodeId, Arc<Link>>,
     pub(crate) dials: BTreeSet<NodeId>,
     listen: Vec<Address>,
+    /// Whether our handshakes say that we come to appeal.
+    appealing: bool,
     rates: BTreeMap<NodeId, TokenBucket>,
     /// What everybody is told who still comes.
     shutdown: Option<Disconnect>,
@@ -112,13 +114,20 @@ impl Shared {
         }
     }
 
+    pub(crate) fn set_appealing(&self, appealing: bool) {
+        self.registry().appealing = appealing;
+    }
+
     pub(crate) fn set_listen(&self, addresses: Vec<Address>) {
         self.registry().listen = addresses;
     }
 
     pub(crate) fn own_handshake(&self) -> Handshake {
-        let listen = self.registry().listen.clone();
-        self.template.fill(self.inception, &listen)
+        let (listen, appealing) = {
+            let registry = self.registry();
+            (registry.listen.clone(), registry.appealing)
+        };
+        self.template.fill(self.inception, &listen, appealing)
     }
 
     /// Gives a connection its place. Both ends of two connections decide alike.
@@ -275,9 +284,5 @@ impl Drop for Live {
 }
 
 pub(crate) fn goodbye(reason: DisconnectReason, detail: &str) -> Disconnect {
-    Disconnect {
-        reason,
-        retry_ms: 0,
-        detail: BoundedString::truncated(detail),
-    }
+    Disconnect::because(reason, detail)
 }
