@@ -67,6 +67,7 @@ mod limits;
 mod model;
 mod output;
 mod rank;
+mod ratings;
 mod receipts;
 mod record;
 mod score;
@@ -107,6 +108,10 @@ pub use model::{
 };
 pub use output::{Event, Output, Write};
 pub use rank::{Rank, RankConfig, RankLimits, Settled, Share};
+pub use ratings::{
+    Judgement, RatedSubject, RatingProblem, Ratings, RatingsConfig, RatingsError, RatingsLimits,
+    RatingsParser, UnknownAnchor,
+};
 pub use receipts::{
     ClaimLine, FaultLine, ReceiptEdge, ReceiptLine, ReceiptRow, Receipts, ReceiptsConfig,
     ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,

@@ -6,6 +6,7 @@ mod graph;
 mod share;
 
 use alloc::{collections::BTreeSet, format, string::ToString, vec, vec::Vec};
+use core::cmp::Reverse;
 
 use repute_base::Fixed;
 use repute_identity::NodeId;
@@ -47,7 +48,7 @@ pub struct Rank {
     config: RankConfig,
     limits: RankLimits,
     graph: Graph,
-    /// How many peers have rank.
+    /// The N of N·t, see [`ranked`].
     ranked: u64,
 }
 
@@ -176,14 +177,13 @@ impl Rank {
         self.graph.ranks()
     }
 
-    /// Takes the rank that a peer had, for the next [`refresh`](Self::refresh) to begin from.
-    pub fn restore(&mut self, id: NodeId, rank: Share) {
-        self.graph.restore(&id, rank);
-        self.ranked = self
-            .graph
-            .ranks()
-            .filter(|(_, of)| *of > Share::ZERO)
-            .count() as u64;
+    /// Takes the ranks that peers of the graph had, for the next [`refresh`](Self::refresh) to
+    /// begin from.
+    pub fn restore(&mut self, ranks: impl IntoIterator<Item = (NodeId, Share)>) {
+        for (id, rank) in ranks {
+            self.graph.restore(&id, rank);
+        }
+        self.ranked = ranked(&self.graph.by_place());
     }
 
     /// How many peers the graph has.
@@ -204,7 +204,7 @@ impl Rank {
     /// How much the opinion of `rater` weighs, between 0 and 1:
     /// m = κ · min(1, N·t · min(1, budget/out)).
     ///
-    /// κ is the weight of its identity class, t its rank, N the number of ranked peers, so that
+    /// κ is the weight of its identity class, t its rank, N how many peers share the rank, so that
     /// N·t = 1 is average; `out` is the strength of all its live opinions together. Who spreads
     /// over more subjects weighs less on each.
     pub fn credibility(&self, rater: NodeId, class_weight: Fixed, out: Fixed) -> Fixed {
@@ -218,6 +218,8 @@ impl Rank {
 
 /// Bits behind the point of an edge's weight.
 const WEIGHT_BITS: u32 = 16;
+/// One hundredth of the average is the least rank that counts as rank.
+const AVERAGE_PART: u128 = 100;
 
 /// min(1, N·t · min(1, budget/out)); `out` and `budget` in the same unit.
 pub(crate) fn credibility(ranked: u64, rank: Share, out: u64, budget: u64) -> Share {
@@ -230,7 +232,24 @@ pub(crate) fn credibility(ranked: u64, rank: Share, out: u64, budget: u64) -> Sh
     Share::from_raw(u64::try_from(held).unwrap_or(u64::MAX))
 }
 
-/// How many have rank: the N of N·t.
+/// The N of N·t: the largest number of peers of whom each has at least a hundredth of what were
+/// average among so many.
+///
+/// All who have rank would be the plain choice, and a hole: whoever has one edge could share its
+/// rank among a million identities, and by their number multiply what everybody weighs.
 pub(crate) fn ranked(ranks: &[Share]) -> u64 {
-    ranks.iter().filter(|rank| **rank > Share::ZERO).count() as u64
+    let mut held: Vec<u64> = ranks
+        .iter()
+        .map(|rank| rank.raw())
+        .filter(|raw| *raw > 0)
+        .collect();
+    held.sort_unstable_by_key(|raw| Reverse(*raw));
+    let enough = |(count, raw): &(u128, u64)| {
+        count * u128::from(*raw) * AVERAGE_PART >= u128::from(Share::ONE.raw())
+    };
+    (1..)
+        .zip(held)
+        .filter(enough)
+        .last()
+        .map_or(0, |(count, _)| count as u64)
 }

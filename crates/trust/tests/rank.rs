@@ -211,6 +211,33 @@ fn credibility_is_relative_rank_within_a_budget() {
 }
 
 #[test]
+fn dividing_a_rank_among_many_identities_makes_no_rater_weigh_more() {
+    let honest = random_edges(5, 300, 1_800);
+    let mut clean = rank_of(&honest, &[]);
+    clean.refresh_cold();
+    let mut divided = rank_of(&honest, &[]);
+    divided.set_edge(id(17), id(1_000), Fixed::ONE);
+    for fake in 1_001..21_000 {
+        divided.set_edge(id(1_000 + fake % 900), id(fake), Fixed::ONE);
+        divided.set_edge(id(1_000), id(1_000 + fake % 900), Fixed::ONE);
+    }
+    divided.refresh_cold();
+    let ranked = divided
+        .ranks()
+        .filter(|(_, share)| *share > Share::ZERO)
+        .count();
+    assert!(ranked > 20_000, "{ranked}");
+    let weigh = |rank: &Rank, peer| rank.credibility(id(peer), Fixed::ONE, Fixed::ONE).to_f64();
+    for peer in 0..300 {
+        let (before, after) = (weigh(&clean, peer), weigh(&divided, peer));
+        // The fakes' mere number would make it seventy times as much.
+        assert!(after <= before * 1.1 + 1e-5, "{peer}: {before} {after}");
+    }
+    let fakes: f64 = (1_000..21_000).map(|fake| weigh(&divided, fake)).sum();
+    assert!(fakes < 2.0, "{fakes}");
+}
+
+#[test]
 fn a_flood_of_unknown_identities_displaces_itself_only() {
     let limits = RankLimits {
         nodes: 200,
@@ -313,9 +340,7 @@ fn unsound_parameters_are_refused_with_the_reason() {
 fn restored_ranks_of_any_size_end_where_a_cold_start_does() {
     let edges = random_edges(3, 200, 1_000);
     let (mut restored, mut cold) = (rank_of(&edges, &[]), rank_of(&edges, &[]));
-    for (id, _) in all(&cold) {
-        restored.restore(id, Share::ONE);
-    }
+    restored.restore(all(&cold).into_keys().map(|id| (id, Share::ONE)));
     restored.refresh();
     cold.refresh_cold();
     assert!(distance(&restored, &cold) < 8e-6);
