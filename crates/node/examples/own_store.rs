@@ -13,8 +13,8 @@ use std::sync::{
 use repute_identity::NodeId;
 use repute_node::{Node, NodeConfig};
 use repute_storage::{
-    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
-    Write,
+    BanRow, Done, EventRow, Health, HearsayRow, ItemRow, LoadReport, MemoryStore, PeerRow, SeenRow,
+    Shelf, Store, StoreError, Write,
 };
 
 #[derive(Default)]
@@ -45,6 +45,9 @@ impl Store for Counting {
     }
     fn seen(&self) -> Result<Vec<SeenRow>, StoreError> {
         self.rows.seen()
+    }
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError> {
+        self.rows.items(shelf)
     }
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.rows.state(key)

@@ -24,8 +24,8 @@ use repute_node::{
 };
 use repute_protocol::DisconnectReason;
 use repute_storage::{
-    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store, StoreError,
-    Write,
+    BanRow, Done, EventRow, Health, HearsayRow, ItemRow, LoadReport, MemoryStore, PeerRow, SeenRow,
+    Shelf, Store, StoreError, Write,
 };
 use support::{config, event, eventually, heard, is_linked, join, linked};
 
@@ -72,6 +72,9 @@ impl Store for Own {
     }
     fn seen(&self) -> Result<Vec<SeenRow>, StoreError> {
         self.rows.seen()
+    }
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError> {
+        self.rows.items(shelf)
     }
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.rows.state(key)

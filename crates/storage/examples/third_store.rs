@@ -9,8 +9,8 @@ use std::{
 
 use repute_identity::NodeId;
 use repute_storage::{
-    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, MemoryStore, PeerRow, SeenRow, Store,
-    StoreError, Write, contract,
+    BanRow, Done, EventRow, Health, HearsayRow, ItemRow, LoadReport, MemoryStore, PeerRow, SeenRow,
+    Shelf, Store, StoreError, Write, contract,
 };
 
 #[derive(Default)]
@@ -41,6 +41,9 @@ impl Store for Counting {
     }
     fn seen(&self) -> Result<Vec<SeenRow>, StoreError> {
         self.inner.seen()
+    }
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError> {
+        self.inner.items(shelf)
     }
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.state(key)

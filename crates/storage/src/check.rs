@@ -5,7 +5,7 @@
 
 use blake3::Hasher;
 
-use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow};
+use crate::{BanRow, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow};
 
 /// Bytes of a check: enough that damage never passes, and a fifth less to store and read than 32.
 pub(crate) const CHECK_LEN: usize = 16;
@@ -22,6 +22,7 @@ pub(crate) struct Checks {
     bans: [u8; 32],
     seen: [u8; 32],
     state: [u8; 32],
+    items: [u8; 32],
 }
 
 impl Checks {
@@ -33,6 +34,7 @@ impl Checks {
             bans: blake3::derive_key("repute storage 2026 bans row", &[]),
             seen: blake3::derive_key("repute storage 2026 messages_seen row", &[]),
             state: blake3::derive_key("repute storage 2026 network_state row", &[]),
+            items: blake3::derive_key("repute storage 2026 items row", &[]),
         }
     }
 
@@ -87,6 +89,17 @@ impl Checks {
         highest.copy_from_slice(&row.highest.to_le_bytes());
         wall.copy_from_slice(&row.wall.as_millis().to_le_bytes());
         check(&self.seen, &fixed, &row.bitmap)
+    }
+
+    /// As with states, the length of the key stands before it.
+    pub(crate) fn item(&self, row: &ItemRow) -> Check {
+        let mut hasher = Hasher::new_keyed(&self.items);
+        hasher.update(&[row.shelf.code()]);
+        hasher.update(&row.wall.as_millis().to_le_bytes());
+        hasher.update(&(row.key.len() as u64).to_le_bytes());
+        hasher.update(&row.key);
+        hasher.update(&row.body);
+        cut(hasher.finalize())
     }
 
     /// The length of the key stands before it: two variable parts must not run into each other.

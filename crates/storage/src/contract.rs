@@ -6,6 +6,8 @@
 //! contract::run(MemoryStore::new).unwrap();
 //! ```
 
+mod items;
+
 use std::sync::mpsc;
 
 use repute_base::Wall;
@@ -35,6 +37,7 @@ pub const SMALL: Bounds = Bounds {
     bans: 8,
     seen: 8,
     states: 8,
+    items: 8,
 };
 
 /// Runs the suite; `fresh` opens a new and empty store each time.
@@ -45,6 +48,8 @@ pub fn run<S: Store>(fresh: impl Fn() -> S) -> Kept {
     for promise in [
         rows_come_back as fn(&dyn Store) -> Kept,
         replacing_and_forgetting,
+        items::come_back_by_shelf_and_key,
+        items::too_large_are_refused,
         a_batch_is_whole_or_nothing,
         the_ledger_takes_a_number_once,
         a_checkpoint_folds_its_subject_alone,
@@ -67,7 +72,8 @@ pub fn run<S: Store>(fresh: impl Fn() -> S) -> Kept {
 /// The first promise that was broken.
 pub fn run_bounded<S: Store>(fresh: impl Fn() -> S) -> Kept {
     full_tables_make_room_by_their_rules(&fresh())?;
-    full_tables_refuse_by_their_rules(&fresh())
+    full_tables_refuse_by_their_rules(&fresh())?;
+    items::a_full_shelf_drops_its_oldest(&fresh())
 }
 
 /// Runs the part about durability; `place` makes a new and empty place, and gives what opens a

@@ -33,7 +33,7 @@ mod write;
 pub use error::StoreError;
 pub use limits::Bounds;
 pub use memory::MemoryStore;
-pub use row::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow};
+pub use row::{BanRow, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow, Shelf};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Hook, OnCorrupt, OpenReport, Options, Point, SqliteStore};
 pub use store::{Health, LoadReport, Store};

@@ -12,6 +12,10 @@ pub const EVENT_BODY_MAX: usize = limits::ENVELOPE_MAX + 1024;
 pub const BAN_BODY_MAX: usize = 4 * 1024;
 /// Bits for 65,536 sequence numbers of one author, far more than it may send in a window.
 pub const SEEN_BITMAP_MAX: usize = 8 * 1024;
+/// The key of an item: room for three ids.
+pub const ITEM_KEY_MAX: usize = 96;
+/// What an engine keeps under one key; a profile with a full past takes under 4 KiB.
+pub const ITEM_BODY_MAX: usize = 8 * 1024;
 /// A name in `network_state`.
 pub const STATE_KEY_MAX: usize = 128;
 /// A value in `network_state`: snapshots of small things; large ones belong in a table.
@@ -33,6 +37,8 @@ pub const BANS_MAX: u64 = 65_536;
 pub const SEEN_MAX: u64 = 65_536;
 /// Rows of `network_state`; past it new names are refused.
 pub const STATES_MAX: u64 = 1_024;
+/// Rows of one shelf of `items`; past it the rows whose time is longest ago are dropped.
+pub const ITEMS_MAX: u64 = 65_536;
 /// Rows set aside in `damaged`; past it the oldest are dropped.
 pub const DAMAGED_MAX: u64 = 1_024;
 
@@ -70,6 +76,8 @@ pub struct Bounds {
     pub seen: u64,
     /// Rows of `network_state`, see [`STATES_MAX`].
     pub states: u64,
+    /// Rows of each shelf of `items`, see [`ITEMS_MAX`].
+    pub items: u64,
 }
 
 impl Default for Bounds {
@@ -81,6 +89,7 @@ impl Default for Bounds {
             bans: BANS_MAX,
             seen: SEEN_MAX,
             states: STATES_MAX,
+            items: ITEMS_MAX,
         }
     }
 }

@@ -7,8 +7,8 @@ use repute_base::Wall;
 use repute_identity::NodeId;
 
 use crate::{
-    BanRow, Bounds, Done, EventRow, Health, HearsayRow, LoadReport, PeerRow, Prune, SeenRow, Store,
-    StoreError, Write, limits, write::admit,
+    BanRow, Bounds, Done, EventRow, Health, HearsayRow, ItemRow, LoadReport, PeerRow, Prune,
+    SeenRow, Shelf, Store, StoreError, Write, limits, write::admit,
 };
 
 /// A store in memory: for tests, simulations, and nodes that may forget.
@@ -39,8 +39,12 @@ struct Tables {
     seen: BTreeMap<(NodeId, u64), SeenRow>,
     seen_by_age: BTreeSet<(Wall, NodeId, u64)>,
     states: BTreeMap<String, Vec<u8>>,
+    items: BTreeMap<ItemKey, ItemRow>,
+    items_by_age: BTreeSet<(Shelf, Wall, Vec<u8>)>,
     bounds: Bounds,
 }
+
+type ItemKey = (Shelf, Vec<u8>);
 
 /// One row set or removed; its inverse is of the same kind, so a batch can be taken back.
 enum Change {
@@ -50,6 +54,7 @@ enum Change {
     Ban(NodeId, Option<BanRow>),
     Seen((NodeId, u64), Option<SeenRow>),
     State(String, Option<Vec<u8>>),
+    Item(ItemKey, Option<ItemRow>),
 }
 
 impl MemoryStore {
@@ -150,6 +155,13 @@ impl Tables {
                 reindex(&mut self.seen_by_age, gone, new);
                 Change::Seen(key, old)
             }
+            Change::Item(key, row) => {
+                let age = |row: &ItemRow| (row.shelf, row.wall, row.key.clone());
+                let new = row.as_ref().map(age);
+                let old = replace(&mut self.items, key.clone(), row);
+                reindex(&mut self.items_by_age, old.as_ref().map(age), new);
+                Change::Item(key, old)
+            }
             Change::State(key, value) => {
                 let old = replace(&mut self.states, key.clone(), value);
                 Change::State(key, old)
@@ -204,6 +216,13 @@ impl Tables {
                 undo.push(self.swap(Change::State(key, Some(value))));
             }
             Write::ForgetState(key) => undo.push(self.swap(Change::State(key, None))),
+            Write::Item(row) => {
+                let key = (row.shelf, row.key.clone());
+                undo.push(self.swap(Change::Item(key, Some(row))));
+            }
+            Write::ForgetItem { shelf, key } => {
+                undo.push(self.swap(Change::Item((shelf, key), None)));
+            }
             Write::Prune(prune) => self.prune(prune, undo),
         }
         Ok(())
@@ -297,6 +316,20 @@ impl Tables {
             };
             self.swap(Change::Seen((author, start), None));
         }
+        while let Some(oldest) = self.oldest_over() {
+            self.swap(Change::Item(oldest, None));
+        }
+    }
+
+    /// The oldest item of a shelf that holds too many.
+    fn oldest_over(&self) -> Option<ItemKey> {
+        Shelf::ALL.into_iter().find_map(|shelf| {
+            let rows = self.items.range((shelf, Vec::new())..);
+            let count = rows.take_while(|(key, _)| key.0 == shelf).count() as u64;
+            let mut ages = self.items_by_age.range((shelf, Wall::ZERO, Vec::new())..);
+            let (shelf, _, key) = ages.next().filter(|_| count > self.bounds.items)?;
+            Some((*shelf, key.clone()))
+        })
     }
 }
 
@@ -372,6 +405,15 @@ impl Store for MemoryStore {
         self.read(|tables| tables.seen.values().cloned().collect())
     }
 
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError> {
+        self.read(|tables| {
+            let rows = tables.items.range((shelf, Vec::new())..);
+            rows.take_while(|(key, _)| key.0 == shelf)
+                .map(|(_, row)| row.clone())
+                .collect()
+        })
+    }
+
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|tables| tables.states.get(key).cloned())
     }
@@ -394,6 +436,7 @@ impl Store for MemoryStore {
             hearsay: inner.tables.hearsay.len() as u64,
             seen: inner.tables.seen.len() as u64,
             states: inner.tables.states.len() as u64,
+            items: inner.tables.items.len() as u64,
             closed: inner.closed,
             ..Health::default()
         }

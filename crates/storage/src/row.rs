@@ -61,6 +61,45 @@ pub struct BanRow {
     pub body: Vec<u8>,
 }
 
+/// Something that an engine keeps by a key of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRow {
+    /// For which purpose.
+    pub shelf: Shelf,
+    /// The engine's key; up to [`ITEM_KEY_MAX`](crate::limits::ITEM_KEY_MAX) bytes.
+    pub key: Vec<u8>,
+    /// When it was last of use, by our clock; a full shelf drops the oldest.
+    pub wall: Wall,
+    /// What the engine keeps, in its encoding; up to
+    /// [`ITEM_BODY_MAX`](crate::limits::ITEM_BODY_MAX) bytes.
+    pub body: Vec<u8>,
+}
+
+/// A purpose for which items are kept. Each shelf has a bound of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Shelf {
+    /// Metrics and history of a peer, by its id.
+    Profiles,
+}
+
+impl Shelf {
+    /// Every shelf, in the order of their codes.
+    pub const ALL: [Self; 1] = [Self::Profiles];
+
+    /// The stable number in the store.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Profiles => 1,
+        }
+    }
+
+    /// The shelf of this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|shelf| shelf.code() == code)
+    }
+}
+
 /// What was seen of one author since one of its starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {

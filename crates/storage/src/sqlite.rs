@@ -34,8 +34,8 @@ use self::{
     writing::Counts,
 };
 use crate::{
-    BanRow, Done, EventRow, Health, HearsayRow, LoadReport, PeerRow, SeenRow, Store, StoreError,
-    Write,
+    BanRow, Done, EventRow, Health, HearsayRow, ItemRow, LoadReport, PeerRow, SeenRow, Shelf,
+    Store, StoreError, Write,
     check::Checks,
     limits::{DAMAGED_MAX, EVENTS_OF_MAX},
     write::admit,
@@ -268,6 +268,14 @@ impl Store for SqliteStore {
         Ok(rows)
     }
 
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError> {
+        let query: (_, _, Parse<_>) = (Table::Items, statements::ITEMS_OF, reading::item);
+        let mut items: Vec<ItemRow> = self.load_all(query, [shelf.code()])?;
+        // An index may lie where the row does not.
+        items.retain(|item| item.shelf == shelf);
+        Ok(items)
+    }
+
     fn state(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let query: (_, _, Parse<_>) = (Table::State, statements::STATE_OF, reading::state);
         let mut value = None;
@@ -332,6 +340,7 @@ impl Store for SqliteStore {
             hearsay: state.counts.hearsay,
             seen: state.counts.seen,
             states: state.counts.states,
+            items: state.counts.items.iter().sum(),
             damaged: state.damaged,
             rows_queued: self.shared.queue.rows(),
             storage_full: state.storage_full,

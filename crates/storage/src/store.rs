@@ -1,6 +1,8 @@
 use repute_identity::NodeId;
 
-use crate::{BanRow, Done, EventRow, HearsayRow, PeerRow, SeenRow, StoreError, Write};
+use crate::{
+    BanRow, Done, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow, Shelf, StoreError, Write,
+};
 
 /// A durable store of what a node must not forget.
 ///
@@ -55,6 +57,12 @@ pub trait Store: Send + Sync + 'static {
     /// As [`peers`](Self::peers).
     fn seen(&self) -> Result<Vec<SeenRow>, StoreError>;
 
+    /// All items of a shelf, in the order of the keys.
+    ///
+    /// # Errors
+    /// As [`peers`](Self::peers).
+    fn items(&self, shelf: Shelf) -> Result<Vec<ItemRow>, StoreError>;
+
     /// The value last set under `key`.
     ///
     /// # Errors
@@ -107,6 +115,8 @@ pub struct Health {
     pub seen: u64,
     /// Rows of `network_state`.
     pub states: u64,
+    /// Rows of `items`, over all shelves.
+    pub items: u64,
     /// Rows that failed their check since the store was opened, each counted when it was read.
     pub damaged: u64,
     /// Rows that wait for the writer.

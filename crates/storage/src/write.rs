@@ -3,7 +3,7 @@ use core::time::Duration;
 use repute_base::Wall;
 use repute_identity::NodeId;
 
-use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow, StoreError, limits};
+use crate::{BanRow, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow, Shelf, StoreError, limits};
 
 /// Called exactly once with the fate of a batch: `Ok` means durable.
 ///
@@ -54,6 +54,15 @@ pub enum Write {
     },
     /// Removes a named value; nothing if there is none.
     ForgetState(String),
+    /// Keeps an item, or replaces the one of its shelf and key.
+    Item(ItemRow),
+    /// Removes an item; nothing if there is none.
+    ForgetItem {
+        /// From which shelf.
+        shelf: Shelf,
+        /// Its key.
+        key: Vec<u8>,
+    },
     /// Removes what is too old.
     Prune(Prune),
 }
@@ -187,6 +196,11 @@ fn admit_one(write: &mut Write) -> Result<(usize, usize), StoreError> {
             )?;
             (1, key.len())
         }
+        Write::Item(row) => (1, admit_item(row)?),
+        Write::ForgetItem { key, .. } => {
+            item_key(key)?;
+            (1, key.len())
+        }
         Write::Prune(prune) => {
             for before in [
                 &mut prune.seen_before,
@@ -202,6 +216,25 @@ fn admit_one(write: &mut Write) -> Result<(usize, usize), StoreError> {
         | Write::ForgetSource(_)
         | Write::Unban(_) => (1, 0),
     })
+}
+
+fn admit_item(row: &mut ItemRow) -> Result<usize, StoreError> {
+    cut(&mut row.wall);
+    item_key(&row.key)?;
+    fits(
+        "the body of an item, in bytes,",
+        row.body.len(),
+        limits::ITEM_BODY_MAX,
+    )?;
+    Ok(row.key.len() + row.body.len())
+}
+
+fn item_key(key: &[u8]) -> Result<(), StoreError> {
+    fits(
+        "the key of an item, in bytes,",
+        key.len(),
+        limits::ITEM_KEY_MAX,
+    )
 }
 
 fn admit_event(row: &mut EventRow) -> Result<usize, StoreError> {

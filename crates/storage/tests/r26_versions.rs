@@ -22,7 +22,7 @@ use repute_storage::{
 };
 
 /// The version that this program writes.
-const NOW: u32 = 3;
+const NOW: u32 = 4;
 const NAMES: [&str; 3] = ["last-start", "anchors", "empty"];
 
 fn fixture_file(version: u32) -> PathBuf {

@@ -155,7 +155,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
             refused,
             StoreError::NewerSchema {
                 found: 99,
-                known: 3,
+                known: 4,
                 ..
             }
         ),

@@ -4,7 +4,10 @@ use repute_base::Wall;
 use repute_identity::NodeId;
 use rusqlite::{Row, types::ValueRef};
 
-use crate::{BanRow, EventRow, HearsayRow, PeerRow, SeenRow, check::Check, check::Checks, limits};
+use crate::{
+    BanRow, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow, Shelf, check::Check, check::Checks,
+    limits,
+};
 
 /// Reads a row whose check holds.
 pub(super) type Parse<T> = fn(&Row<'_>, &Checks) -> Option<T>;
@@ -74,6 +77,16 @@ pub(super) fn state(row: &Row<'_>, checks: &Checks) -> Option<(String, Vec<u8>)>
     let key = str::from_utf8(key).ok()?;
     let value = blob(row, 2, limits::STATE_VALUE_MAX)?;
     (checks.state(key, &value) == digest(row, 3)?).then(|| (key.to_owned(), value))
+}
+
+pub(super) fn item(row: &Row<'_>, checks: &Checks) -> Option<ItemRow> {
+    let item = ItemRow {
+        shelf: Shelf::from_code(u8::try_from(integer(row, 1)?).ok()?)?,
+        key: blob(row, 2, limits::ITEM_KEY_MAX)?,
+        wall: wall(row, 3)?,
+        body: blob(row, 4, limits::ITEM_BODY_MAX)?,
+    };
+    (checks.item(&item) == digest(row, 5)?).then_some(item)
 }
 
 fn integer(row: &Row<'_>, column: usize) -> Option<i64> {

@@ -6,10 +6,11 @@ use rusqlite::{Connection, Error};
 pub(super) const APPLICATION_ID: u32 = 0x5250_5354;
 
 /// Every migration, the first of which makes version 1.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/0001_tables.sql"),
     include_str!("../../migrations/0002_damaged.sql"),
     include_str!("../../migrations/0003_hearsay.sql"),
+    include_str!("../../migrations/0004_items.sql"),
 ];
 
 /// The version that this program writes.

@@ -53,6 +53,18 @@ pub(super) const STATE_DELETE: &str = "DELETE FROM network_state WHERE key = ?1"
 pub(super) const STATE_OF: &str =
     "SELECT rowid, key, value, digest FROM network_state WHERE key = ?1";
 
+pub(super) const ITEM_UPDATE: &str =
+    "UPDATE items SET wall = ?3, body = ?4, digest = ?5 WHERE shelf = ?1 AND key = ?2";
+pub(super) const ITEM_INSERT: &str =
+    "INSERT INTO items (shelf, key, wall, body, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(super) const ITEM_DELETE: &str = "DELETE FROM items WHERE shelf = ?1 AND key = ?2";
+pub(super) const ITEMS_EVICT: &str = "DELETE FROM items WHERE rowid IN \
+     (SELECT rowid FROM items WHERE shelf = ?1 ORDER BY wall, key LIMIT ?2)";
+pub(super) const ITEMS_OF: &str =
+    "SELECT rowid, shelf, key, wall, body, digest FROM items WHERE shelf = ?1 ORDER BY key";
+/// Counts one shelf; only when the store is opened, or a damaged row went.
+pub(super) const ITEMS_COUNT: &str = "SELECT count(*) FROM items WHERE shelf = ?1";
+
 /// Keeps the newest ?1 of the rows that were set aside.
 pub(super) const DAMAGED_TRIM: &str =
     "DELETE FROM damaged WHERE id <= (SELECT max(id) FROM damaged) - ?1";
@@ -78,6 +90,7 @@ pub(super) enum Table {
     Bans,
     Seen,
     State,
+    Items,
 }
 
 impl Table {
@@ -89,6 +102,7 @@ impl Table {
             Self::Bans => "bans",
             Self::Seen => "messages_seen",
             Self::State => "network_state",
+            Self::Items => "items",
         }
     }
 
@@ -109,6 +123,9 @@ impl Table {
                  FROM messages_seen WHERE rowid = ?1"
             }
             Self::State => "SELECT rowid, key, value, digest FROM network_state WHERE rowid = ?1",
+            Self::Items => {
+                "SELECT rowid, shelf, key, wall, body, digest FROM items WHERE rowid = ?1"
+            }
         }
     }
 
@@ -146,6 +163,11 @@ impl Table {
                  concat_ws(', ', quote(key), quote(value), quote(digest)) \
                  FROM network_state WHERE rowid = ?1"
             }
+            Self::Items => {
+                "INSERT INTO damaged (source, content) SELECT 'items', \
+                 concat_ws(', ', quote(shelf), quote(key), quote(wall), quote(body), \
+                 quote(digest)) FROM items WHERE rowid = ?1"
+            }
         }
     }
 
@@ -158,6 +180,7 @@ impl Table {
             Self::Bans => "DELETE FROM bans WHERE rowid = ?1",
             Self::Seen => "DELETE FROM messages_seen WHERE rowid = ?1",
             Self::State => "DELETE FROM network_state WHERE rowid = ?1",
+            Self::Items => "DELETE FROM items WHERE rowid = ?1",
         }
     }
 
@@ -170,6 +193,7 @@ impl Table {
             Self::Bans => "REINDEX bans",
             Self::Seen => "REINDEX messages_seen",
             Self::State => "REINDEX network_state",
+            Self::Items => "REINDEX items",
         }
     }
 
@@ -182,6 +206,7 @@ impl Table {
             Self::Bans => "SELECT count(*) FROM bans",
             Self::Seen => "SELECT count(*) FROM messages_seen",
             Self::State => "SELECT count(*) FROM network_state",
+            Self::Items => "SELECT count(*) FROM items",
         }
     }
 }
@@ -193,13 +218,14 @@ mod tests {
     use super::*;
     use crate::sqlite::schema;
 
-    const TABLES: [Table; 6] = [
+    const TABLES: [Table; 7] = [
         Table::Peers,
         Table::Events,
         Table::Hearsay,
         Table::Bans,
         Table::Seen,
         Table::State,
+        Table::Items,
     ];
 
     fn plan(connection: &Connection, sql: &str) -> String {
@@ -245,6 +271,12 @@ mod tests {
             STATE_INSERT,
             STATE_DELETE,
             STATE_OF,
+            ITEM_UPDATE,
+            ITEM_INSERT,
+            ITEM_DELETE,
+            ITEMS_EVICT,
+            ITEMS_OF,
+            ITEMS_COUNT,
             DAMAGED_TRIM,
         ];
         for table in TABLES {

@@ -243,6 +243,7 @@ impl Writer {
             Table::Bans => reading::ban(row, &self.checks).is_none(),
             Table::Seen => reading::seen(row, &self.checks).is_none(),
             Table::State => reading::state(row, &self.checks).is_none(),
+            Table::Items => reading::item(row, &self.checks).is_none(),
         })
     }
 }

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params, params};
 
 use super::{failure::from_sqlite, statements as sql, statements::Table};
 use crate::{
-    BanRow, Bounds, EventRow, HearsayRow, PeerRow, Prune, SeenRow, StoreError, Write,
-    check::Checks, limits,
+    BanRow, Bounds, EventRow, HearsayRow, ItemRow, PeerRow, Prune, SeenRow, Shelf, StoreError,
+    Write, check::Checks, limits,
 };
 
 /// How many rows each table holds.
@@ -20,6 +20,8 @@ pub(super) struct Counts {
     pub(super) bans: u64,
     pub(super) seen: u64,
     pub(super) states: u64,
+    /// By shelf, in the order of [`Shelf::ALL`].
+    pub(super) items: [u64; Shelf::ALL.len()],
 }
 
 impl Counts {
@@ -35,7 +37,29 @@ impl Counts {
             bans: count(Table::Bans)?,
             seen: count(Table::Seen)?,
             states: count(Table::State)?,
+            items: Self::load_items(connection)?,
         })
+    }
+
+    fn load_items(connection: &Connection) -> Result<[u64; Shelf::ALL.len()], rusqlite::Error> {
+        let mut items = [0; Shelf::ALL.len()];
+        for (count, shelf) in items.iter_mut().zip(Shelf::ALL) {
+            let params = [shelf.code()];
+            let found: i64 = connection.query_row(sql::ITEMS_COUNT, params, |row| row.get(0))?;
+            *count = found.unsigned_abs();
+        }
+        Ok(items)
+    }
+
+    fn of_shelf(&mut self, shelf: Shelf) -> Option<&mut u64> {
+        let place = Shelf::ALL.iter().position(|other| *other == shelf)?;
+        self.items.get_mut(place)
+    }
+
+    fn items_less(&mut self, shelf: Shelf, rows: u64) {
+        if let Some(count) = self.of_shelf(shelf) {
+            *count = count.saturating_sub(rows);
+        }
     }
 
     pub(super) fn less(&mut self, table: Table, rows: u64) {
@@ -46,6 +70,8 @@ impl Counts {
             Table::Bans => &mut self.bans,
             Table::Seen => &mut self.seen,
             Table::State => &mut self.states,
+            // Counted by shelf.
+            Table::Items => return,
         };
         *count = count.saturating_sub(rows);
     }
@@ -105,6 +131,12 @@ impl Applier<'_> {
             Write::ForgetState(key) => {
                 let gone = self.run(sql::STATE_DELETE, [key])?;
                 self.counts.less(Table::State, gone);
+                Ok(())
+            }
+            Write::Item(row) => self.item(row),
+            Write::ForgetItem { shelf, key } => {
+                let gone = self.run(sql::ITEM_DELETE, params![shelf.code(), key])?;
+                self.counts.items_less(*shelf, gone);
                 Ok(())
             }
             Write::Prune(prune) => self.prune(*prune),
@@ -234,6 +266,19 @@ impl Applier<'_> {
         Ok(())
     }
 
+    fn item(&mut self, row: &ItemRow) -> Result<(), StoreError> {
+        let digest = self.checks.item(row);
+        let wall = signed(row.wall.as_millis());
+        let values = params![row.shelf.code(), row.key, wall, row.body, &digest[..]];
+        if self.run(sql::ITEM_UPDATE, values)? == 0 {
+            let new = self.run(sql::ITEM_INSERT, values)?;
+            if let Some(count) = self.counts.of_shelf(row.shelf) {
+                *count += new;
+            }
+        }
+        Ok(())
+    }
+
     fn prune(&mut self, prune: Prune) -> Result<(), StoreError> {
         for (table, before, statement) in [
             (Table::Seen, prune.seen_before, sql::SEEN_PRUNE),
@@ -267,6 +312,14 @@ impl Applier<'_> {
             let gone = self.run(sql::SEEN_EVICT, [signed(over)])?;
             self.counts.less(Table::Seen, gone);
         }
+        for shelf in Shelf::ALL {
+            let count = self.counts.of_shelf(shelf).map_or(0, |count| *count);
+            let over = count.saturating_sub(self.bounds.items);
+            if over > 0 {
+                let gone = self.run(sql::ITEMS_EVICT, params![shelf.code(), signed(over)])?;
+                self.counts.items_less(shelf, gone);
+            }
+        }
         Ok(())
     }
 
@@ -277,6 +330,11 @@ impl Applier<'_> {
         }
         let gone = self.run(table.remove(), [row])?;
         self.counts.less(table, gone);
+        if table == Table::Items {
+            // The row's own word for its shelf may be what was damaged.
+            let counted = Counts::load_items(self.connection);
+            self.counts.items = counted.map_err(|error| from_sqlite(self.path, &error))?;
+        }
         self.run(sql::DAMAGED_TRIM, [signed(limits::DAMAGED_MAX)])?;
         Ok(())
     }
