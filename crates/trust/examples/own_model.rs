@@ -9,7 +9,7 @@ use repute_base::{Fixed, Machine, Timestamp};
 use repute_identity::NodeId;
 use repute_trust::{
     Assessment, Candidate, Chronicle, ChronicleInput, ChronicleLimits, Component, Config, Dossier,
-    Fault, Ledger, Limits, Sample, ScoringModel, Stakes, TooFew, best_peers,
+    Fault, IdentityClass, Ledger, Limits, Sample, ScoringModel, Stakes, TooFew, best_peers,
 };
 
 // The model, whole: which of the four tallies mean what, and how they are weighed.
@@ -77,7 +77,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let candidates: Vec<Candidate> = (1..=3)
         .map(|n| Candidate {
             id: seller(n),
-            class: 0,
+            class: IdentityClass::Free,
             encrypted: None,
             dossier: Dossier {
                 metrics: chronicle.metrics(seller(n), now.wall),

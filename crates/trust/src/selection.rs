@@ -3,15 +3,15 @@ use alloc::vec::Vec;
 use repute_base::{Fixed, Rng};
 use repute_identity::NodeId;
 
-use crate::{Component, Dossier, Level, ScoringModel, Stakes};
+use crate::{Component, Dossier, IdentityClass, Level, ScoringModel, Stakes};
 
 /// Somebody who might be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// Who.
     pub id: NodeId,
-    /// What its identity cost: 0 free, 1 worked or vouched for, 2 burned.
-    pub class: u8,
+    /// What its identity cost.
+    pub class: IdentityClass,
     /// Whether it takes encrypted transfers, if that is known.
     pub encrypted: Option<bool>,
     /// What is known of it.
@@ -218,7 +218,7 @@ pub fn best_peers(
 struct Passed {
     /// Known before unknown, then by score.
     order: (bool, Fixed),
-    class: u8,
+    class: IdentityClass,
     ranked: Ranked,
 }
 
@@ -271,7 +271,9 @@ fn places(passed: Vec<Passed>, choice: &Choice, rng: &mut Rng) -> Vec<Ranked> {
         Stakes::Ordinary => u64::from(choice.explore_percent.min(100)),
         Stakes::High => 0,
     };
-    let worthy = |entry: &Passed| entry.ranked.reason == Reason::Unknown && entry.class >= 1;
+    let worthy = |entry: &Passed| {
+        entry.ranked.reason == Reason::Unknown && entry.class > IdentityClass::Free
+    };
     let (mut drawn, rest): (Vec<Passed>, Vec<Passed>) = passed
         .into_iter()
         .partition(|entry| explore > 0 && worthy(entry));

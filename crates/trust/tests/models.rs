@@ -11,9 +11,9 @@ use proptest::prelude::*;
 use repute_base::{Fixed, Rng, Wall};
 use repute_identity::NodeId;
 use repute_trust::{
-    Candidate, Choice, Dossier, Gate, Level, Mean, Metrics, Models, Obstacle, Reason, RelayMetrics,
-    ScoringModel, Signing, Stakes, Standing, Steadiness, Tally, Uptime, best_peers,
-    composite_score, select,
+    Candidate, Choice, Dossier, Gate, IdentityClass, Level, Mean, Metrics, Models, Obstacle,
+    Reason, RelayMetrics, ScoringModel, Signing, Stakes, Standing, Steadiness, Tally, Uptime,
+    best_peers, composite_score, select,
 };
 
 fn standing(trust: Fixed, belief: Fixed, level: Level) -> Standing {
@@ -39,7 +39,7 @@ fn id(n: u16) -> NodeId {
 fn candidate(n: u16, dossier: Dossier) -> Candidate {
     Candidate {
         id: id(n),
-        class: 0,
+        class: IdentityClass::Free,
         encrypted: None,
         dossier,
     }
@@ -340,7 +340,9 @@ fn a_tenth_of_the_places_goes_to_the_unknown_of_class_one() {
     let mut candidates: Vec<Candidate> = (0..20).map(|n| candidate(n, old_and_honest())).collect();
     for n in 20..40 {
         let mut unknown = candidate(n, Dossier::of_stranger(stranger()));
-        unknown.class = u8::from(n >= 30);
+        if n >= 30 {
+            unknown.class = IdentityClass::Vouched;
+        }
         candidates.push(unknown);
     }
     let choice = Choice {
@@ -375,7 +377,7 @@ fn a_choice_is_decided_by_its_seed_and_not_by_the_order_of_the_candidates() {
     let mut candidates: Vec<Candidate> = (0..30)
         .map(|n| {
             let mut one = candidate(n, Dossier::of_stranger(stranger()));
-            one.class = 1;
+            one.class = IdentityClass::Vouched;
             one
         })
         .collect();

@@ -3,8 +3,7 @@ use alloc::vec;
 use repute_base::Fixed;
 
 use super::{
-    Assessment, Component, Dossier, Mean, Metrics, ScoringModel, Stakes,
-    estimate::shrunk,
+    Assessment, Component, Dossier, Mean, Metrics, ScoringModel, Stakes, estimate::shrunk,
 };
 
 /// Whom to fetch from: success 30 %, latency 25 %, bandwidth 25 %, uptime 20 %.
