@@ -81,16 +81,19 @@ pub struct ItemRow {
 pub enum Shelf {
     /// Metrics and history of a peer, by its id.
     Profiles,
+    /// What peers signed about each other, by kind and both ids.
+    Receipts,
 }
 
 impl Shelf {
     /// Every shelf, in the order of their codes.
-    pub const ALL: [Self; 1] = [Self::Profiles];
+    pub const ALL: [Self; 2] = [Self::Profiles, Self::Receipts];
 
     /// The stable number in the store.
     pub const fn code(self) -> u8 {
         match self {
             Self::Profiles => 1,
+            Self::Receipts => 2,
         }
     }
 

@@ -39,19 +39,30 @@ impl Receipts {
     }
 
     /// What we got over a link counts once a session is open on it.
-    fn served(&mut self, time: Wall, peer: NodeId, service: Service, amount: u64) {
-        let open = self.links.get_mut(&peer).is_some_and(|link| {
+    fn served(&mut self, peer: NodeId, service: Service, amount: u64) {
+        if let Some(link) = self.links.get_mut(&peer) {
             let ours = link.ours(service);
             ours.wanted = true;
-            ours.open.is_some()
-        });
-        if !open || amount == 0 {
-            return;
+            if ours.open.is_some() {
+                ours.received = ours.received.saturating_add(amount);
+            }
         }
-        let names = (self.id, peer);
-        if let Some(pair) = self.pair_mut(names, time) {
-            let account = pair.account_mut(service);
-            account.pending = account.pending.saturating_add(amount);
+    }
+
+    /// What was received over a link that is gone is signed for over the next one.
+    fn link_down(&mut self, time: Wall, peer: NodeId) {
+        let Some(mut link) = self.links.remove(&peer) else {
+            return;
+        };
+        for service in Service::ALL {
+            let received = link.ours(service).received;
+            if received == 0 {
+                continue;
+            }
+            if let Some(pair) = self.pair_mut((self.id, peer), time) {
+                let account = pair.account_mut(service);
+                account.pending = account.pending.saturating_add(received);
+            }
         }
     }
 
@@ -175,15 +186,13 @@ impl Machine for Receipts {
         let mono = now.mono;
         match input {
             ReceiptsInput::LinkUp { inception } => self.link_up(mono, &inception),
-            ReceiptsInput::LinkDown { peer } => {
-                self.links.remove(&peer);
-            }
+            ReceiptsInput::LinkDown { peer } => self.link_down(time, peer),
             ReceiptsInput::Frame(frame) => self.frame((mono, time), frame),
             ReceiptsInput::Served {
                 peer,
                 service,
                 amount,
-            } => self.served(time, peer, service, amount),
+            } => self.served(peer, service, amount),
             ReceiptsInput::Open { peer, service } => self.want(mono, time, peer, service),
             ReceiptsInput::Failed {
                 peer,

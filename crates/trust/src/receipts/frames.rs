@@ -1,7 +1,7 @@
 //! What neighbours send. Whatever carries a signature is checked before it changes anything; what
 //! is late, unasked or beyond the budget is dropped, without blame.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 use repute_base::{BoundedVec, Mono, Wall};
 use repute_identity::NodeId;
@@ -23,7 +23,7 @@ type Checked = Result<(), Forged>;
 type Now = (Mono, Wall);
 
 impl Receipts {
-    pub(super) fn frame(&mut self, now: Now, frame: FromPeer<ReceiptFrame>) {
+    pub(super) fn frame(&mut self, now: Now, frame: FromPeer<Box<ReceiptFrame>>) {
         let from = frame.peer();
         let Some(link) = self.links.get_mut(&from) else {
             return;
@@ -31,7 +31,7 @@ impl Receipts {
         if !link.checks.take(now.0, cost(frame.value())) {
             return;
         }
-        let checked = match frame.into_value() {
+        let checked = match *frame.into_value() {
             ReceiptFrame::Open(proposal) => self.asked_to_open(now, from, proposal),
             ReceiptFrame::Opened(open) => self.opened(from, open),
             ReceiptFrame::Propose(proposal) => self.asked_to_sign(now, from, proposal),

@@ -1,3 +1,5 @@
+use alloc::boxed::Box;
+
 use repute_identity::{Inception, NodeId, Signature};
 use repute_protocol::{Credentials, FromPeer, Outcome, ReceiptFrame, Service};
 
@@ -16,14 +18,15 @@ pub enum ReceiptsInput {
         peer: NodeId,
     },
     /// A frame of an authenticated peer.
-    Frame(FromPeer<ReceiptFrame>),
+    Frame(FromPeer<Box<ReceiptFrame>>),
     /// A peer served us.
     Served {
         /// Who.
         peer: NodeId,
         /// With what.
         service: Service,
-        /// How much more, in the unit of the service. Counts only within an open session.
+        /// How much more, in the unit of the service. Counts only within an open session. Never
+        /// has an output, so it may come thick and fast.
         amount: u64,
     },
     /// Open a session with a linked peer now, before value moves.

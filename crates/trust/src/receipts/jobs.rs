@@ -115,21 +115,21 @@ impl Receipts {
     /// on, whatever comes of it.
     pub(super) fn propose(&mut self, time: Wall, peer: NodeId, service: Service) {
         let (me, start) = (self.me, self.start);
-        let Some((session, since)) = self
-            .links
-            .get_mut(&peer)
-            .and_then(|link| link.ours(service).open)
-        else {
+        let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
-        let Some(party) = self.links.get(&peer).map(|link| link.party) else {
+        let party = link.party;
+        let ours = link.ours(service);
+        let Some((session, since)) = ours.open else {
             return;
         };
+        let received = core::mem::take(&mut ours.received);
         let names = (self.id, peer);
         let Some(pair) = self.pair_mut(names, time) else {
             return;
         };
         let account = pair.account_mut(service);
+        account.pending = account.pending.saturating_add(received);
         if account.pending == 0 || account.spent == u64::MAX {
             return;
         }
@@ -151,9 +151,6 @@ impl Receipts {
             t1,
         };
         account.spent = terms.seq_ab;
-        if let Some(link) = self.links.get_mut(&peer) {
-            link.ours(service).proposed = Some(terms);
-        }
         if let Some(token) = self.job(Job::Propose { peer, terms }) {
             self.persist_pair(names, Some(token));
         }

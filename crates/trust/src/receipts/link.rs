@@ -2,7 +2,7 @@ use alloc::collections::BTreeSet;
 
 use repute_base::{Mono, TokenBucket};
 use repute_identity::NodeId;
-use repute_protocol::{Party, ReceiptTerms, Service, SessionTerms};
+use repute_protocol::{Party, Service, SessionTerms};
 
 use super::config::{CHECKS_BURST, CHECKS_PER_SECOND};
 
@@ -41,7 +41,8 @@ pub(crate) struct Ours {
     pub(crate) asked: Option<SessionTerms>,
     /// The session that is open, and since when.
     pub(crate) open: Option<(u64, u64)>,
-    pub(crate) proposed: Option<ReceiptTerms>,
+    /// What was received since the last look, within the session.
+    pub(crate) received: u64,
 }
 
 impl Link {

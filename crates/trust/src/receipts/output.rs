@@ -50,7 +50,6 @@ pub enum ReceiptsOutput {
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ReceiptsWrite {
     /// Put this row, replacing the one of its kind and names.
     Put(ReceiptRow),

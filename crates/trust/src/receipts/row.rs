@@ -10,7 +10,7 @@ use crate::RecordError;
 /// One row of the store, by kind and names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptRow {
-    /// Of what kind: 0 a pair, 1 a claim, 2 a fault, 3 credentials.
+    /// Of what kind: 0 a pair, 2 a fault, 3 credentials, from 16 on a claim in a service.
     pub kind: u8,
     /// Who was served; the claimant; the offender; the subject.
     pub a: NodeId,
@@ -23,7 +23,8 @@ pub struct ReceiptRow {
 }
 
 pub(crate) const PAIR: u8 = 0;
-pub(crate) const CLAIM: u8 = 1;
+/// The first of the claims; the number of the service is added.
+pub(crate) const CLAIM: u8 = 16;
 pub(crate) const FAULT: u8 = 2;
 pub(crate) const CREDENTIALS: u8 = 3;
 
@@ -46,6 +47,32 @@ pub(crate) enum Restored {
 }
 
 impl ReceiptRow {
+    /// Bytes of [`key`](Self::key).
+    pub const KEY_LEN: usize = 65;
+
+    /// What names the row in a store: its kind and both ids.
+    pub fn key(&self) -> Vec<u8> {
+        key(self.kind, self.a, self.b)
+    }
+
+    /// What names the row of a pair.
+    pub fn key_of_pair(a: NodeId, b: NodeId) -> Vec<u8> {
+        key(PAIR, a, b)
+    }
+
+    /// The row of this name.
+    pub fn from_parts(key: &[u8], wall: Wall, body: Vec<u8>) -> Option<Self> {
+        let (kind, names) = key.split_first()?;
+        let (a, b) = names.split_first_chunk::<32>()?;
+        Some(Self {
+            kind: *kind,
+            a: NodeId::from_bytes(*a),
+            b: NodeId::from_bytes(b.try_into().ok()?),
+            wall,
+            body,
+        })
+    }
+
     pub(crate) fn of_pair((a, b): (NodeId, NodeId), pair: &Pair) -> Self {
         let accounts = pair.accounts().map(|account| {
             let Account {
@@ -74,7 +101,7 @@ impl ReceiptRow {
 
     pub(crate) fn of_claim(claim: &Claim, wall: Wall) -> Self {
         Self {
-            kind: CLAIM,
+            kind: CLAIM.saturating_add(claim.terms.service.number()),
             a: claim.claimant(),
             b: claim.accused(),
             wall,
@@ -117,7 +144,7 @@ impl ReceiptRow {
                 }
                 Ok(Restored::Pair((self.a, self.b), pair))
             }
-            CLAIM => {
+            kind if kind >= CLAIM => {
                 let (version, claim): (u8, Claim) = codec::decode(&self.body)?;
                 known(version).map(|()| Restored::Claim(claim))
             }
@@ -134,6 +161,14 @@ impl ReceiptRow {
             }),
         }
     }
+}
+
+fn key(kind: u8, a: NodeId, b: NodeId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(ReceiptRow::KEY_LEN);
+    key.push(kind);
+    key.extend_from_slice(a.as_bytes());
+    key.extend_from_slice(b.as_bytes());
+    key
 }
 
 fn known(version: u8) -> Result<(), RecordError> {

@@ -284,3 +284,16 @@ fn the_same_receipts_in_any_order_come_to_the_same() {
     assert_eq!(town.weight(2, 0, 1), town.weight(3, 0, 1));
     town.assert_nobody_was_blamed();
 }
+
+#[test]
+fn what_was_received_over_a_link_that_broke_is_signed_for_over_the_next() {
+    let mut town = Town::new(2);
+    town.settle(0, 1);
+    town.serve(0, 1, Service::Messages, 6);
+    town.unlink(0, 1);
+    town.settle(0, 1);
+    town.serve(0, 1, Service::Messages, 1);
+    town.pass(HOUR);
+    assert_eq!(town.latest(1, 0, 1).unwrap().amount, 7);
+    town.assert_nobody_was_blamed();
+}
