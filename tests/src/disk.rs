@@ -9,7 +9,7 @@ use repute_node::{
     PersistId, Snapshot, Write,
     gossip::SeenAuthor,
     peers::Stored,
-    trust::{Ban, Record},
+    trust::{Ban, ReceiptRow, ReceiptsWrite, Record},
 };
 
 use crate::canary::{Canary, Planted};
@@ -23,6 +23,8 @@ enum Row {
     Fold(NodeId, u64),
     Ban(NodeId, Option<Vec<u8>>),
     Seen(Seen),
+    Receipt(ReceiptRow),
+    ForgetPair(NodeId, NodeId),
 }
 
 /// A row about an author, its bitmap as bytes.
@@ -52,6 +54,7 @@ pub(crate) struct Disk {
     records: BTreeMap<u64, (NodeId, Vec<u8>)>,
     bans: BTreeMap<NodeId, Vec<u8>>,
     seen: BTreeMap<NodeId, Seen>,
+    receipts: BTreeMap<(u8, NodeId, NodeId), ReceiptRow>,
     pending: VecDeque<Batch>,
     planted: Planted,
     /// Rows that were read back as something else than was written.
@@ -125,6 +128,12 @@ impl Disk {
                 .records
                 .retain(|number, (of, _)| *of != subject || *number > up_to),
             Row::Ban(id, body) => put(&mut self.bans, id, body),
+            Row::Receipt(row) => {
+                self.receipts.insert((row.kind, row.a, row.b), row);
+            }
+            Row::ForgetPair(a, b) => {
+                self.receipts.remove(&(0, a, b));
+            }
             Row::Seen(row) => {
                 self.seen.insert(row.author, row);
             }
@@ -174,6 +183,8 @@ impl Disk {
                 Err(_) => unreadable += 1,
             }
         }
+        snapshot.receipts = self.receipts.values().cloned().collect();
+        snapshot.receipts.sort_by_key(|row| row.wall);
         snapshot.seen = self.seen.values().map(Seen::read).collect();
         (snapshot, unreadable)
     }
@@ -221,6 +232,8 @@ fn rows(write: &Write) -> Vec<Row> {
         Write::ForgetRecords(subject) => vec![Row::Fold(*subject, u64::MAX)],
         Write::Ban(ban) => vec![Row::Ban(ban.subject, Some(ban.to_bytes()))],
         Write::Unban(subject) => vec![Row::Ban(*subject, None)],
+        Write::Receipts(ReceiptsWrite::Put(row)) => vec![Row::Receipt(row.clone())],
+        Write::Receipts(ReceiptsWrite::ForgetPair { a, b }) => vec![Row::ForgetPair(*a, *b)],
         Write::Seen(authors) => authors.iter().map(|row| Row::Seen(Seen::of(row))).collect(),
         _ => Vec::new(),
     }

@@ -78,6 +78,10 @@ pub struct Application {
     pub writes: u64,
     /// Of the envelope signed last.
     pub(crate) last_seq: Option<Seq>,
+    /// Statements that were signed for receipts.
+    pub attested: Vec<Vec<u8>>,
+    /// Peers that were proven at fault.
+    pub proven: BTreeSet<NodeId>,
     /// Broken promises, in words.
     pub breaches: Vec<String>,
 }
@@ -169,7 +173,8 @@ impl CoreHost {
         life: u32,
     ) -> Result<Self, String> {
         let mut rng = seat.rng;
-        let snapshot = disk.snapshot(seat.now.wall);
+        let mut snapshot = disk.snapshot(seat.now.wall);
+        snapshot.inception = Some(*plan.identity.inception());
         if disk.unreadable > 0 {
             app.breaches
                 .push(format!("{} unreadable rows", disk.unreadable));
@@ -232,6 +237,11 @@ impl CoreHost {
             causal: false,
             data,
         };
+        self.feed(now, Input::Command(command), out);
+    }
+
+    /// The application or the operator wants something.
+    pub(crate) fn command(&mut self, now: Timestamp, command: Command, out: &mut Outbox<Bytes>) {
         self.feed(now, Input::Command(command), out);
     }
 
@@ -318,6 +328,13 @@ impl CoreHost {
                 let envelope = unsigned.sign(&self.plan.identity);
                 inputs.push_back(Input::Signed { token, envelope });
             }
+            Output::Attest { token, statement } => {
+                self.app.attested.push(statement.clone());
+                inputs.push_back(Input::Attested {
+                    token,
+                    signature: self.plan.identity.sign(&statement),
+                });
+            }
             Output::Persist { id, writes } => {
                 self.app.writes += 1;
                 let mut ms = self.rng.range(WRITE_MS);
@@ -350,6 +367,9 @@ impl CoreHost {
                     self.app.breaches.push(early.into());
                 }
                 self.app.acknowledged.extend(asked);
+            }
+            Event::ProvenFault { peer } => {
+                self.app.proven.insert(peer);
             }
             Event::Silent { peer } => {
                 self.app.silent.insert(peer);

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use repute_base::{Address, Mono, Rng};
 use repute_identity::{Identity, NodeId};
-use repute_node::Config;
-use repute_protocol::{MessageId, Topic};
+use repute_node::{Command, Config, trust::ReceiptsInput};
+use repute_protocol::{MessageId, Outcome as Failure, Service, Topic};
 use repute_sim::{Faults, Seat, World};
 
 use crate::{
@@ -249,6 +249,27 @@ impl Network {
     pub fn ban(&mut self, index: usize, subject: NodeId) {
         self.world
             .act(index, |host, now, out| host.ban(now, subject, out));
+    }
+
+    /// The application of a node says that a peer failed it.
+    pub fn complain(&mut self, index: usize, peer: NodeId, service: Service, kind: Failure) {
+        let failed = ReceiptsInput::Failed {
+            peer,
+            service,
+            kind,
+        };
+        self.tell_receipts(index, failed);
+    }
+
+    /// A node asks another for what it has about a third.
+    pub fn ask_about(&mut self, index: usize, peer: NodeId, subject: NodeId) {
+        self.tell_receipts(index, ReceiptsInput::Ask { peer, subject });
+    }
+
+    fn tell_receipts(&mut self, index: usize, input: ReceiptsInput) {
+        self.world.act(index, |host, now, out| {
+            host.command(now, Command::Receipts(input), out);
+        });
     }
 
     /// Any honest node that is up.

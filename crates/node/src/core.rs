@@ -10,6 +10,7 @@ mod output;
 mod route_gossip;
 mod route_link;
 mod route_peers;
+mod route_receipts;
 mod route_trust;
 mod snapshot;
 mod trust_model;
@@ -22,7 +23,7 @@ use alloc::{
 
 use repute_base::{Machine, Mono, Rng, Timestamp};
 use repute_gossip::Gossip;
-use repute_identity::NodeId;
+use repute_identity::{Inception, NodeId};
 use repute_peers::{LinkId, Peers};
 use repute_protocol::{EnvelopeKind, Payload, Seq, Unsigned};
 
@@ -43,6 +44,12 @@ pub struct Core {
     peers: Peers,
     gossip: Gossip,
     trust: Box<dyn TrustModel>,
+    /// None when this node was not told its own record.
+    receipts: Option<Box<repute_trust::Receipts>>,
+    /// The record of each linked peer; as many as links.
+    records: BTreeMap<NodeId, Inception>,
+    /// Writes that hold a signature back; bounded by the signatures under way.
+    receipt_writes: BTreeMap<PersistId, u64>,
     seq: Seq,
     next_persist: u64,
     /// The link to each peer, by the number the peers engine knows it under.
@@ -62,6 +69,7 @@ enum Step {
     Peers(repute_peers::Input),
     Gossip(repute_gossip::Input),
     Trust(repute_trust::Input),
+    Receipts(repute_trust::ReceiptsInput),
 }
 
 impl Core {
@@ -94,6 +102,8 @@ impl Core {
                     .map_err(ConfigError::trust)?,
             ),
         };
+        let (me_known, rows) = (snapshot.inception, &snapshot.receipts);
+        let receipts = Self::receipts_of(&config, me_known, snapshot.start, rows)?;
         let seq = Seq {
             start: snapshot.start,
             counter: 0,
@@ -105,6 +115,9 @@ impl Core {
             peers,
             gossip,
             trust,
+            receipts,
+            records: BTreeMap::new(),
+            receipt_writes: BTreeMap::new(),
             seq,
             next_persist: 0,
             links: BTreeMap::new(),
@@ -144,6 +157,9 @@ impl Core {
             Input::Tick => self.tick(now),
             Input::Command(command) => self.command(now, command),
             Input::Signed { token, envelope } => self.signed(now, token, envelope),
+            Input::Attested { token, signature } => {
+                self.tell_receipts(repute_trust::ReceiptsInput::Signed { token, signature });
+            }
             Input::Persisted(id) => self.persisted(id),
             Input::NotPersisted(id) => self.not_persisted(id),
             other => self.link_input(now, other),
@@ -162,6 +178,7 @@ impl Core {
             self.peers.next_deadline(),
             self.gossip.next_deadline(),
             self.trust.next_deadline(),
+            self.receipts.as_ref().and_then(|one| one.next_deadline()),
         ]
         .into_iter()
         .flatten()
@@ -192,6 +209,9 @@ impl Core {
         if due(self.trust.next_deadline()) {
             self.tell_trust(repute_trust::Input::Tick);
         }
+        if due(self.receipts.as_ref().and_then(|one| one.next_deadline())) {
+            self.tell_receipts(repute_trust::ReceiptsInput::Tick);
+        }
     }
 
     /// Hands the waiting inputs to the engines, one at a time, until all are silent: each engine is
@@ -211,6 +231,7 @@ impl Core {
                         self.route_gossip(now, output);
                     }
                 }
+                Step::Receipts(input) => self.settle_receipts(now, input),
                 Step::Trust(input) => {
                     self.trust.handle(now, input);
                     while let Some(output) = self.trust.poll_output() {

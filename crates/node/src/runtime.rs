@@ -12,6 +12,7 @@ mod laboratory;
 mod lan;
 mod node;
 mod publishing;
+mod receipt_rows;
 mod rows;
 mod start;
 mod status;

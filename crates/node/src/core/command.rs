@@ -2,6 +2,7 @@
 
 use repute_base::{BoundedBytes, Timestamp};
 use repute_protocol::{DisconnectReason, Envelope, Frame, Verified};
+use repute_trust::ReceiptsInput;
 
 use super::{Command, Core, Event, Output, PersistId, Priority, route_peers::OWN_RECORD};
 
@@ -69,6 +70,15 @@ impl Core {
                 self.settle(now);
                 self.finish_without_write();
             }
+            // Frames, links and signatures come from the shell alone.
+            Command::Receipts(
+                input @ (ReceiptsInput::Served { .. }
+                | ReceiptsInput::Open { .. }
+                | ReceiptsInput::Failed { .. }
+                | ReceiptsInput::Ask { .. }
+                | ReceiptsInput::Own(_)),
+            ) => self.tell_receipts(input),
+            Command::Receipts(_) => {}
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });
@@ -103,6 +113,7 @@ impl Core {
     }
 
     pub(super) fn persisted(&mut self, id: PersistId) {
+        self.receipts_persisted(id, true);
         if let Some(token) = self.unacknowledged.remove(&id)
             // The last write of a command acknowledges it.
             && !self.unacknowledged.values().any(|waiting| *waiting == token)
@@ -112,6 +123,7 @@ impl Core {
     }
 
     pub(super) fn not_persisted(&mut self, id: PersistId) {
+        self.receipts_persisted(id, false);
         if let Some(token) = self.unacknowledged.remove(&id) {
             self.unacknowledged.retain(|_, waiting| *waiting != token);
             self.event(Event::NotDurable { token });

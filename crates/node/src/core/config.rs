@@ -9,6 +9,8 @@ pub struct Config {
     pub network: NetworkId,
     /// Of the trust engine.
     pub trust: repute_trust::Config,
+    /// Of the receipts.
+    pub receipts: repute_trust::ReceiptsConfig,
     /// Of the peers engine.
     pub peers: repute_peers::Config,
     /// Of the gossip engine.
@@ -26,6 +28,7 @@ impl Config {
         Self {
             network: NetworkId::from_name(name),
             trust: repute_trust::Config::default(),
+            receipts: repute_trust::ReceiptsConfig::default(),
             peers: repute_peers::Config::default(),
             gossip: repute_gossip::Config::default(),
             burst_max: BURST_MAX,
@@ -39,6 +42,7 @@ impl Config {
     /// [`ConfigError`] names the engine and the first value that cannot be meant.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.trust.check().map_err(ConfigError::trust)?;
+        self.receipts.check().map_err(ConfigError::trust)?;
         self.peers.validate().map_err(ConfigError::peers)?;
         self.gossip.check().map_err(ConfigError::gossip)
     }
@@ -49,6 +53,8 @@ impl Config {
 pub struct Limits {
     /// Of the trust engine.
     pub trust: repute_trust::Limits,
+    /// Of the receipts.
+    pub receipts: repute_trust::ReceiptsLimits,
     /// Of the peers engine.
     pub peers: repute_peers::Limits,
     /// Of the gossip engine.

@@ -91,6 +91,13 @@ pub enum Input {
         /// The signed envelope.
         envelope: Verified<Envelope>,
     },
+    /// Answer to [`Output::Attest`](super::Output::Attest).
+    Attested {
+        /// The number of the request.
+        token: u64,
+        /// Ours, over the statement.
+        signature: repute_identity::Signature,
+    },
     /// Answer to [`Output::Persist`](super::Output::Persist): the writes are durable.
     Persisted(PersistId),
     /// Answer to [`Output::Persist`](super::Output::Persist): the store refused the writes.
@@ -172,6 +179,9 @@ pub enum Command {
         /// Whose.
         subject: NodeId,
     },
+    /// Something for the receipts: what a peer did for us or failed in, a session to open, whom to
+    /// ask about whom, what makes this node more than a free name.
+    Receipts(repute_trust::ReceiptsInput),
     /// Close the link to a peer.
     Disconnect {
         /// To whom.

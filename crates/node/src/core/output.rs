@@ -49,6 +49,8 @@ pub enum Write {
     Ban(Ban),
     /// A ban lifted or lapsed.
     Unban(NodeId),
+    /// What peers signed about each other.
+    Receipts(repute_trust::ReceiptsWrite),
     /// What has been seen of some authors.
     Seen(Vec<SeenAuthor>),
 }
@@ -98,6 +100,13 @@ pub enum Output {
         token: u64,
         /// What to sign.
         unsigned: Unsigned,
+    },
+    /// Sign this statement as this node; answered by `Attested`. It carries its domain and network.
+    Attest {
+        /// The number of the request.
+        token: u64,
+        /// The bytes to sign.
+        statement: Vec<u8>,
     },
     /// Make these writes durable, in order; answered by `Persisted`.
     Persist {
@@ -177,6 +186,11 @@ pub enum Event {
         peer: NodeId,
         /// Which rule.
         kind: Misbehaviour,
+    },
+    /// A peer is proven at fault, to everybody: it numbered two receipts alike.
+    ProvenFault {
+        /// Who.
+        peer: NodeId,
     },
     /// A peer's level changed.
     LevelChanged {

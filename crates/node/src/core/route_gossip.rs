@@ -45,7 +45,10 @@ impl Core {
                 self.persist(vec![Write::Seen(rows)]);
             }
             Gossip::Hold { peers } => self.output(Output::Hold { peers }),
-            Gossip::Useful { peer } => self.observe(peer, Evidence::Useful, Fault::Theirs),
+            Gossip::Useful { peer } => {
+                self.message_served(now, peer);
+                self.observe(peer, Evidence::Useful, Fault::Theirs);
+            }
             Gossip::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
             Gossip::Event(event) => self.gossip_event(event),
             _ => {}

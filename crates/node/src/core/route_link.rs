@@ -16,6 +16,7 @@ impl Core {
                 remote,
                 inbound,
             } => {
+                self.records.insert(peer, handshake.inception);
                 self.tell_peers_of(now, peer);
                 let link = self.name_link(peer);
                 self.tell_peers(repute_peers::Input::LinkUp {
@@ -27,6 +28,7 @@ impl Core {
                 });
             }
             Input::LinkDown { peer, cause } => {
+                self.records.remove(&peer);
                 if let Some(link) = self.links.remove(&peer) {
                     self.tell_peers(repute_peers::Input::LinkDown { peer, link, cause });
                 }
@@ -82,6 +84,10 @@ impl Core {
             Frame::Broadcast(_) | Frame::Gossip(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.tell_gossip(repute_gossip::Input::Frame(frame));
+            }
+            Frame::Receipt(_) => {
+                self.tell_peers(repute_peers::Input::Heard { peer });
+                self.receipt_frame(frame);
             }
             Frame::CustomData(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });

@@ -46,9 +46,13 @@ impl Core {
                     self.tell_gossip(repute_gossip::Input::Dialled { peer });
                 }
                 self.tell_gossip_of(now, peer);
+                self.receipts_link_up(peer);
                 self.event(Event::Connected { peer });
             }
-            Peers::PeerDown { peer } => self.tell_gossip(repute_gossip::Input::PeerDown { peer }),
+            Peers::PeerDown { peer } => {
+                self.tell_gossip(repute_gossip::Input::PeerDown { peer });
+                self.tell_receipts(repute_trust::ReceiptsInput::LinkDown { peer });
+            }
             Peers::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
             Peers::SignRecord(record) => {
                 let payload = Payload::AddressRecord(record);

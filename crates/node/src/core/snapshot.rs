@@ -11,6 +11,10 @@ use super::TrustModel;
 pub struct Snapshot {
     /// This start: later than any before, in ms since the Unix epoch, and already durable.
     pub start: u64,
+    /// Our own record; without it there are no receipts.
+    pub inception: Option<repute_identity::Inception>,
+    /// Receipts, claims, faults and credentials, the one touched longest ago first.
+    pub receipts: Vec<repute_trust::ReceiptRow>,
     /// The address book.
     pub peers: Vec<Stored>,
     /// Whom to dial first.

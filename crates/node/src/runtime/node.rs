@@ -55,7 +55,8 @@ impl Node {
         let identity = config.identity.open(&config.data_dir)?;
         let store = start::store(config.store, &config.data_dir, config.set_corrupt_aside)?;
         let clock = Clock::new(config.laboratory.as_ref().map(|lab| lab.wall));
-        let snapshot = start::snapshot(store.as_ref(), clock.wall())?;
+        let mut snapshot = start::snapshot(store.as_ref(), clock.wall())?;
+        snapshot.inception = Some(*identity.inception());
         let retention = config.core.gossip.retention;
         let network = config.core.network;
         let gossip_credit = config.core.limits.gossip.link_credit_bytes;

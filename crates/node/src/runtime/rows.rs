@@ -7,6 +7,7 @@ use repute_protocol::Misbehaviour;
 use repute_storage::{BanRow, EventRow, PeerRow, SeenRow, Store, StoreError, Write as Row};
 use repute_trust::{Ban, Evidence, Fault, Record};
 
+use super::receipt_rows;
 use crate::{Snapshot, Write};
 
 /// The name under which the anchors are kept.
@@ -41,6 +42,7 @@ pub(crate) fn to_row(write: &Write) -> Row {
             body: ban.to_bytes(),
         }),
         Write::Unban(subject) => Row::Unban(*subject),
+        Write::Receipts(write) => receipt_rows::to_row(write),
         Write::Seen(authors) => Row::Seen(authors.iter().map(seen_row).collect()),
     }
 }
@@ -103,6 +105,7 @@ pub(crate) fn load(store: &dyn Store) -> Result<Snapshot, StoreError> {
         Some(record) => snapshot.records.push(record),
         None => unreadable += 1,
     })?;
+    unreadable += receipt_rows::load(store, &mut snapshot)?;
     for row in store.bans()? {
         match Ban::from_bytes(&row.body) {
             Ok(ban) => snapshot.bans.push(ban),

@@ -92,6 +92,12 @@ impl Driver {
                     envelope: unsigned.sign(&self.identity),
                 });
             }
+            Output::Attest { token, statement } => {
+                return Some(Input::Attested {
+                    token,
+                    signature: self.identity.sign(&statement),
+                });
+            }
             Output::Persist { id, writes } => {
                 let fates = self.fates.clone();
                 let rows = writes.iter().map(rows::to_row).collect();
