@@ -9,7 +9,7 @@ use repute_node::{
     PersistId, Snapshot, Write,
     gossip::SeenAuthor,
     peers::Stored,
-    trust::{Ban, ReceiptRow, ReceiptsWrite, Record},
+    trust::{AddressBan, Appeals, Ban, HearsayRecord, ReceiptRow, ReceiptsWrite, Record},
 };
 
 use crate::canary::{Canary, Planted};
@@ -22,9 +22,15 @@ enum Row {
     /// Removes the records of a subject up to a number.
     Fold(NodeId, u64),
     Ban(NodeId, Option<Vec<u8>>),
+    Heard(u64, NodeId, Vec<u8>),
+    /// Removes what was heard of a source up to a number.
+    Unhear(NodeId, u64),
+    Addresses(Vec<u8>),
+    Appeals(Vec<u8>),
     Seen(Seen),
     Receipt(ReceiptRow),
     ForgetPair(NodeId, NodeId),
+    Profile(NodeId, Option<Vec<u8>>),
 }
 
 /// A row about an author, its bitmap as bytes.
@@ -53,8 +59,12 @@ pub(crate) struct Disk {
     anchors: Vec<NodeId>,
     records: BTreeMap<u64, (NodeId, Vec<u8>)>,
     bans: BTreeMap<NodeId, Vec<u8>>,
+    heard: BTreeMap<u64, (NodeId, Vec<u8>)>,
+    addresses: Option<Vec<u8>>,
+    appeals: Option<Vec<u8>>,
     seen: BTreeMap<NodeId, Seen>,
     receipts: BTreeMap<(u8, NodeId, NodeId), ReceiptRow>,
+    profiles: BTreeMap<NodeId, Vec<u8>>,
     pending: VecDeque<Batch>,
     planted: Planted,
     /// Rows that were read back as something else than was written.
@@ -121,12 +131,20 @@ impl Disk {
         match row {
             Row::Peer(id, body) => put(&mut self.peers, id, body),
             Row::Anchors(ids) => self.anchors = ids,
+            Row::Addresses(bytes) => self.addresses = Some(bytes),
+            Row::Appeals(bytes) => self.appeals = Some(bytes),
             Row::Record(number, subject, body) => {
                 self.records.insert(number, (subject, body));
             }
             Row::Fold(subject, up_to) => self
                 .records
                 .retain(|number, (of, _)| *of != subject || *number > up_to),
+            Row::Heard(number, source, body) => {
+                self.heard.insert(number, (source, body));
+            }
+            Row::Unhear(source, up_to) => self
+                .heard
+                .retain(|number, (of, _)| *of != source || *number > up_to),
             Row::Ban(id, body) => put(&mut self.bans, id, body),
             Row::Receipt(row) => {
                 self.receipts.insert((row.kind, row.a, row.b), row);
@@ -134,6 +152,7 @@ impl Disk {
             Row::ForgetPair(a, b) => {
                 self.receipts.remove(&(0, a, b));
             }
+            Row::Profile(id, body) => put(&mut self.profiles, id, body),
             Row::Seen(row) => {
                 self.seen.insert(row.author, row);
             }
@@ -177,12 +196,30 @@ impl Disk {
                 _ => unreadable += 1,
             }
         }
+        for (number, (_, body)) in &self.heard {
+            match HearsayRecord::from_bytes(body) {
+                Ok(record) if record.number == *number => snapshot.hearsay.push(record),
+                _ => unreadable += 1,
+            }
+        }
         for body in self.bans.values() {
             match Ban::from_bytes(body) {
                 Ok(ban) => snapshot.bans.push(ban),
                 Err(_) => unreadable += 1,
             }
         }
+        match self.addresses.as_deref().map(AddressBan::list_from_bytes) {
+            Some(Ok(list)) => snapshot.address_bans = list,
+            Some(Err(_)) => unreadable += 1,
+            None => {}
+        }
+        match self.appeals.as_deref().map(Appeals::from_bytes) {
+            Some(Ok(appeals)) => snapshot.appeals = appeals,
+            Some(Err(_)) => unreadable += 1,
+            None => {}
+        }
+        let profiles = self.profiles.iter();
+        snapshot.profiles = profiles.map(|(id, body)| (*id, body.clone())).collect();
         snapshot.receipts = self.receipts.values().cloned().collect();
         snapshot.receipts.sort_by_key(|row| row.wall);
         snapshot.seen = self.seen.values().map(Seen::read).collect();
@@ -221,6 +258,7 @@ fn put(table: &mut BTreeMap<NodeId, Vec<u8>>, id: NodeId, body: Option<Vec<u8>>)
 
 fn rows(write: &Write) -> Vec<Row> {
     let record = |record: &Record| Row::Record(record.number, record.subject, record.to_bytes());
+    let heard = |one: &HearsayRecord| Row::Heard(one.number, one.source, one.to_bytes());
     match write {
         Write::Peer(peer) => vec![Row::Peer(peer.id, Some(peer.encode()))],
         Write::ForgetPeer(id) => vec![Row::Peer(*id, None)],
@@ -231,9 +269,18 @@ fn rows(write: &Write) -> Vec<Row> {
         }
         Write::ForgetRecords(subject) => vec![Row::Fold(*subject, u64::MAX)],
         Write::Ban(ban) => vec![Row::Ban(ban.subject, Some(ban.to_bytes()))],
+        Write::Heard(one) => vec![heard(one)],
+        Write::SourceCheckpoint(one) => vec![Row::Unhear(one.source, one.number), heard(one)],
+        Write::ForgetSource(source) => vec![Row::Unhear(*source, u64::MAX)],
         Write::Unban(subject) => vec![Row::Ban(*subject, None)],
+        Write::AddressBans(list) => vec![Row::Addresses(AddressBan::list_to_bytes(list))],
+        Write::Appeals(bytes) => vec![Row::Appeals(bytes.clone())],
         Write::Receipts(ReceiptsWrite::Put(row)) => vec![Row::Receipt(row.clone())],
         Write::Receipts(ReceiptsWrite::ForgetPair { a, b }) => vec![Row::ForgetPair(*a, *b)],
+        Write::Profile { subject, bytes, .. } => {
+            vec![Row::Profile(*subject, Some(bytes.clone()))]
+        }
+        Write::ForgetProfile(subject) => vec![Row::Profile(*subject, None)],
         Write::Seen(authors) => authors.iter().map(|row| Row::Seen(Seen::of(row))).collect(),
         _ => Vec::new(),
     }

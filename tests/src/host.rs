@@ -117,6 +117,8 @@ pub struct CoreHost {
     pub(crate) recorded: Vec<(NodeId, Bytes)>,
     /// What makes an attacker of it.
     pub(crate) hostile: Option<Box<Hostile>>,
+    /// Whether its handshakes say that it comes to appeal.
+    appealing: bool,
     address: Address,
     rng: Rng,
     booted: Mono,
@@ -190,6 +192,7 @@ impl CoreHost {
             app,
             recorded: Vec::new(),
             hostile: None,
+            appealing: false,
             address: seat.address,
             rng,
             booted: seat.at,
@@ -258,6 +261,43 @@ impl CoreHost {
         self.feed(now, Input::Command(command), out);
     }
 
+    /// The operator recommends somebody, or warns of it.
+    pub(crate) fn recommend(
+        &mut self,
+        now: Timestamp,
+        (subject, value): (NodeId, i8),
+        out: &mut Outbox<Bytes>,
+    ) {
+        self.tokens += 1;
+        let command = Command::Recommend {
+            token: self.tokens,
+            subject,
+            value,
+            reason: BoundedString::truncated("as the operator sees it"),
+        };
+        self.feed(now, Input::Command(command), out);
+    }
+
+    /// The operator withdraws a source of recommendations.
+    pub(crate) fn withdraw(&mut self, now: Timestamp, source: NodeId, out: &mut Outbox<Bytes>) {
+        self.tokens += 1;
+        let command = Command::Withdraw {
+            token: self.tokens,
+            source,
+            readmit: false,
+        };
+        self.feed(now, Input::Command(command), out);
+    }
+
+    /// What this node thinks of somebody, from 0 to 1.
+    pub fn trust_in(&self, subject: NodeId) -> f64 {
+        self.core
+            .trust()
+            .standing(subject, self.wall)
+            .trust
+            .to_f64()
+    }
+
     /// Plays frames to the core as if `from` had sent them again.
     pub(crate) fn replay(
         &mut self,
@@ -307,6 +347,7 @@ impl CoreHost {
                     out.send(peer, frame);
                 }
             }
+            Output::Appealing(appealing) => self.appealing = appealing,
             Output::Close { peer, disconnect } => {
                 out.send(peer, Frame::Disconnect(disconnect).encode());
                 out.close(peer);
@@ -428,7 +469,10 @@ impl CoreHost {
             version_max: VERSION,
             network: self.plan.config.network,
             inception: *self.plan.identity.inception(),
-            capabilities: BoundedVec::new(),
+            capabilities: BoundedVec::truncated(
+                self.appealing
+                    .then_some(repute_protocol::Capability::APPEAL),
+            ),
             listen: BoundedVec::truncated([self.address]),
             wall: now.wall.as_millis(),
             agent: BoundedString::truncated("simulated"),

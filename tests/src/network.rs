@@ -128,6 +128,25 @@ impl Network {
         })
     }
 
+    /// One more honest node, with a policy of its own.
+    pub fn add_as(&mut self, config: Config) -> usize {
+        self.add_with(Newcomer {
+            config,
+            tickets: self.ticket().into_iter().collect(),
+            address: None,
+            adversary: None,
+        })
+    }
+
+    /// Who the node of this index is, or will be.
+    pub fn id_of(&self, index: usize) -> NodeId {
+        self.identity_of(index as u64).id()
+    }
+
+    fn identity_of(&self, n: u64) -> Identity {
+        Identity::from_seed(self.world.seed().wrapping_mul(1_000_003) + n)
+    }
+
     /// One more node, a hostile one, that joins as the others do.
     pub fn add_hostile(&mut self, adversary: Box<dyn Adversary>) -> usize {
         self.add_with(Newcomer {
@@ -158,7 +177,7 @@ impl Network {
 
     fn add_with(&mut self, newcomer: Newcomer) -> usize {
         let n = self.world.len() as u64;
-        let identity = Identity::from_seed(self.world.seed().wrapping_mul(1_000_003) + n);
+        let identity = self.identity_of(n);
         let id = identity.id();
         self.identities.push(identity.clone());
         let Newcomer {
@@ -249,6 +268,26 @@ impl Network {
     pub fn ban(&mut self, index: usize, subject: NodeId) {
         self.world
             .act(index, |host, now, out| host.ban(now, subject, out));
+    }
+
+    /// The operator of a node recommends somebody, from −100 (warn) to 100.
+    pub fn recommend(&mut self, index: usize, subject: NodeId, value: i8) {
+        self.world.act(index, |host, now, out| {
+            host.recommend(now, (subject, value), out);
+        });
+    }
+
+    /// The operator of a node withdraws a source of recommendations.
+    pub fn withdraw(&mut self, index: usize, source: NodeId) {
+        self.world
+            .act(index, |host, now, out| host.withdraw(now, source, out));
+    }
+
+    /// What a node thinks of somebody, from 0 to 1; nothing while it is down.
+    pub fn trust(&self, index: usize, subject: NodeId) -> Option<f64> {
+        let mut honest = self.honest();
+        let found = honest.find(|(at, _)| *at == index);
+        found.map(|(_, host)| host.trust_in(subject))
     }
 
     /// The application of a node says that a peer failed it.

@@ -8,8 +8,12 @@ mod input;
 mod invariants;
 mod output;
 mod route_gossip;
+mod route_hearsay;
+mod route_history;
 mod route_link;
 mod route_peers;
+mod route_policy;
+mod route_rank;
 mod route_receipts;
 mod route_trust;
 mod snapshot;
@@ -21,17 +25,18 @@ use alloc::{
     vec::Vec,
 };
 
-use repute_base::{Machine, Mono, Rng, Timestamp};
+use repute_base::{Address, Machine, Mono, Rng, Timestamp};
 use repute_gossip::Gossip;
 use repute_identity::{Inception, NodeId};
 use repute_peers::{LinkId, Peers};
 use repute_protocol::{EnvelopeKind, Payload, Seq, Unsigned};
+use repute_trust::{AddressBans, Appeals, Chronicle};
 
 pub use config::{Config, ConfigError, Limits};
-pub use input::{Command, Input};
+pub use input::{Change, Command, Input};
 pub use output::{Event, Output, PersistId, Priority, Write};
 pub use snapshot::Snapshot;
-pub use trust_model::TrustModel;
+pub use trust_model::{SignedRecommendation, TrustModel};
 
 /// All engines of one node, as one machine.
 ///
@@ -50,10 +55,19 @@ pub struct Core {
     records: BTreeMap<NodeId, Inception>,
     /// Writes that hold a signature back; bounded by the signatures under way.
     receipt_writes: BTreeMap<PersistId, u64>,
+    /// The entries of the blacklist that name addresses, whatever the trust model.
+    addresses: AddressBans,
+    appeals: Appeals,
+    hearing: route_hearsay::Hearing,
+    ranks: route_rank::Ranks,
+    chronicle: Chronicle,
+    /// When the links are looked at next, and how that is chosen.
+    look_at: Option<Mono>,
+    look_rng: Rng,
     seq: Seq,
     next_persist: u64,
     /// The link to each peer, by the number the peers engine knows it under.
-    links: BTreeMap<NodeId, LinkId>,
+    links: BTreeMap<NodeId, (LinkId, Address)>,
     next_link: u64,
     /// The operator's command in hand, if its writes are to be acknowledged.
     awaiting: Option<u64>,
@@ -70,6 +84,8 @@ enum Step {
     Gossip(repute_gossip::Input),
     Trust(repute_trust::Input),
     Receipts(repute_trust::ReceiptsInput),
+    History(repute_trust::ChronicleInput),
+    Addresses(repute_trust::AddressInput),
 }
 
 impl Core {
@@ -108,7 +124,9 @@ impl Core {
             start: snapshot.start,
             counter: 0,
         };
-        snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
+        let mut chronicle = Chronicle::new(limits.history);
+        snapshot.restore_history(&mut chronicle);
+        let (addresses, appeals) = snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
         Ok(Self {
             me,
             config,
@@ -118,6 +136,13 @@ impl Core {
             receipts,
             records: BTreeMap::new(),
             receipt_writes: BTreeMap::new(),
+            chronicle,
+            look_at: None,
+            look_rng: rng.fork(),
+            addresses,
+            appeals,
+            hearing: route_hearsay::Hearing::default(),
+            ranks: route_rank::Ranks::default(),
             seq,
             next_persist: 0,
             links: BTreeMap::new(),
@@ -150,6 +175,21 @@ impl Core {
         self.trust.as_ref()
     }
 
+    /// The entries of the blacklist that name addresses.
+    pub fn address_bans(&self) -> &AddressBans {
+        &self.addresses
+    }
+
+    /// What banned peers had to say.
+    pub fn appeals(&self) -> &Appeals {
+        &self.appeals
+    }
+
+    /// Metrics and past of peers.
+    pub fn chronicle(&self) -> &Chronicle {
+        &self.chronicle
+    }
+
     /// Applies one input to the engines and settles what follows from it.
     pub fn handle(&mut self, now: Timestamp, input: Input) {
         match input {
@@ -179,6 +219,10 @@ impl Core {
             self.gossip.next_deadline(),
             self.trust.next_deadline(),
             self.receipts.as_ref().and_then(|one| one.next_deadline()),
+            self.chronicle.next_deadline(),
+            self.look_at,
+            self.ranks_due(),
+            self.addresses.next_deadline(),
         ]
         .into_iter()
         .flatten()
@@ -195,7 +239,13 @@ impl Core {
         while let Some(output) = self.trust.poll_output() {
             self.route_trust(now, output);
         }
+        while let Some(output) = self.addresses.poll_output() {
+            self.route_addresses(output);
+        }
+        self.start_hearing();
+        self.rank(now);
         self.tell_peers(repute_peers::Input::Start);
+        self.next_look(now);
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -206,11 +256,23 @@ impl Core {
         if due(self.gossip.next_deadline()) {
             self.tell_gossip(repute_gossip::Input::Tick);
         }
+        if due(self.chronicle.next_deadline()) {
+            self.tell_history(repute_trust::ChronicleInput::Tick);
+        }
+        if due(self.ranks_due()) {
+            self.rank(now);
+        }
+        if due(self.look_at) {
+            self.look(now);
+        }
         if due(self.trust.next_deadline()) {
             self.tell_trust(repute_trust::Input::Tick);
         }
         if due(self.receipts.as_ref().and_then(|one| one.next_deadline())) {
             self.tell_receipts(repute_trust::ReceiptsInput::Tick);
+        }
+        if due(self.addresses.next_deadline()) {
+            self.tell_addresses(repute_trust::AddressInput::Tick);
         }
     }
 
@@ -231,6 +293,13 @@ impl Core {
                         self.route_gossip(now, output);
                     }
                 }
+                Step::Addresses(input) => {
+                    self.addresses.handle(now, input);
+                    while let Some(output) = self.addresses.poll_output() {
+                        self.route_addresses(output);
+                    }
+                }
+                Step::History(input) => self.history(now, input),
                 Step::Receipts(input) => self.settle_receipts(now, input),
                 Step::Trust(input) => {
                     self.trust.handle(now, input);
@@ -252,6 +321,10 @@ impl Core {
 
     fn tell_trust(&mut self, input: repute_trust::Input) {
         self.inbox.push_back(Step::Trust(input));
+    }
+
+    fn tell_addresses(&mut self, input: repute_trust::AddressInput) {
+        self.inbox.push_back(Step::Addresses(input));
     }
 
     fn output(&mut self, output: Output) {

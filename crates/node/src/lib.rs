@@ -33,8 +33,8 @@ mod runtime;
 pub mod settings;
 
 pub use crate::core::{
-    Command, Config, ConfigError, Core, Event, Input, Limits, Output, PersistId, Priority,
-    Snapshot, TrustModel, Write,
+    Change, Command, Config, ConfigError, Core, Event, Input, Limits, Output, PersistId, Priority,
+    SignedRecommendation, Snapshot, TrustModel, Write,
 };
 #[cfg(feature = "runtime")]
 pub use runtime::*;

@@ -28,29 +28,38 @@ pub use view::{Influence, SourceView};
 
 /// Why an opinion was not taken. Nobody is blamed for any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 #[non_exhaustive]
 pub enum NotHeard {
     /// Nobody recommends itself.
-    #[error("an identity cannot be recommended by itself")]
     Itself,
     /// The policy does not listen to such a source, or gives it no weight.
-    #[error("such a source is not listened to; see hearsay.listen")]
     NotListened,
     /// The operator withdrew the source.
-    #[error("this source was withdrawn; readmit it first")]
     Withdrawn,
     /// It is over, or from the future.
-    #[error("the recommendation holds no longer, or not yet")]
     NotHolding,
     /// One recommendation a day by one about one.
-    #[error("the last recommendation about this peer is not a day old; wait, or withdraw yourself")]
     TooSoon,
     /// There is one that is as new or newer.
-    #[error("a newer recommendation is known")]
     Older,
     /// Too many, and all others weigh as much.
-    #[error("too many recommendations of more weight are kept")]
     Full,
+}
+
+impl NotHeard {
+    /// The reason, and what to do.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Itself => "an identity cannot recommend itself",
+            Self::NotListened => "such a source is not listened to; see hearsay.listen",
+            Self::Withdrawn => "this source was withdrawn; readmit it first",
+            Self::NotHolding => "the recommendation holds no longer, or not yet",
+            Self::TooSoon => "one recommendation a day about a peer; wait until the last is older",
+            Self::Older => "a recommendation as new is known; wait a day",
+            Self::Full => "as many recommendations of more weight are kept; wait until some end",
+        }
+    }
 }
 
 /// All that was heard, and from whom.
@@ -82,6 +91,10 @@ enum Room {
 impl Hearsay {
     pub(crate) fn is_empty(&self) -> bool {
         self.sources.is_empty()
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.sources.keys().copied()
     }
 
     pub(crate) fn number_of(&self, source: &NodeId) -> Option<u64> {

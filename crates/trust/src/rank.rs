@@ -172,6 +172,12 @@ impl Rank {
         self.graph.rank(&id)
     }
 
+    /// The rank of a peer in averages, N·t: 1 is what each of the ranked would have if all had the
+    /// same.
+    pub fn averages(&self, id: NodeId) -> Fixed {
+        crate::rank_in_averages(self.of(id).raw(), self.ranked)
+    }
+
     /// All peers of the graph with their ranks, by id: what a replay needs to begin from.
     pub fn ranks(&self) -> impl Iterator<Item = (NodeId, Share)> + '_ {
         self.graph.ranks()

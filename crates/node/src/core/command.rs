@@ -38,6 +38,8 @@ impl Core {
             Command::Subscribe { topic, causal } => {
                 self.tell_gossip(repute_gossip::Input::Subscribe { topic, causal });
             }
+            // The node itself listens there.
+            Command::Unsubscribe { topic } if self.is_hearing(&topic) => {}
             Command::Unsubscribe { topic } => {
                 self.tell_gossip(repute_gossip::Input::Unsubscribe { topic });
             }
@@ -49,27 +51,20 @@ impl Core {
                     priority: Priority::Bulk,
                 });
             }
-            Command::Ban {
-                token,
+            command @ (Command::Ban { .. }
+            | Command::Unban { .. }
+            | Command::Blacklist { .. }
+            | Command::Appeal { .. }
+            | Command::Dismiss { .. }) => self.policy_command(now, command),
+            Command::Sample {
                 subject,
-                duration,
-                reason,
-            } => {
-                self.awaiting = Some(token);
-                self.tell_trust(repute_trust::Input::Ban {
-                    subject,
-                    duration,
-                    reason,
-                });
-                self.settle(now);
-                self.finish_without_write();
-            }
-            Command::Unban { token, subject } => {
-                self.awaiting = Some(token);
-                self.tell_trust(repute_trust::Input::Unban { subject });
-                self.settle(now);
-                self.finish_without_write();
-            }
+                sample,
+                fault,
+            } => self.tell_history(repute_trust::ChronicleInput::Sample {
+                subject,
+                sample,
+                fault,
+            }),
             // Frames, links and signatures come from the shell alone.
             Command::Receipts(
                 input @ (ReceiptsInput::Served { .. }
@@ -79,6 +74,17 @@ impl Core {
                 | ReceiptsInput::Own(_)),
             ) => self.tell_receipts(input),
             Command::Receipts(_) => {}
+            Command::Recommend {
+                token,
+                subject,
+                value,
+                reason,
+            } => self.recommend(now, token, (subject, value), reason),
+            Command::Withdraw {
+                token,
+                source,
+                readmit,
+            } => self.withdraw(now, token, source, readmit),
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });
@@ -89,6 +95,8 @@ impl Core {
     pub(super) fn signed(&mut self, now: Timestamp, token: u64, envelope: Verified<Envelope>) {
         if token == OWN_RECORD {
             self.tell_peers(repute_peers::Input::OwnRecord(envelope));
+        } else if self.hearing.is_own(token) {
+            self.recommendation_signed(now, token, &envelope);
         } else {
             self.tell_gossip(repute_gossip::Input::Signed { token, envelope });
         }
@@ -104,7 +112,7 @@ impl Core {
     }
 
     /// A command that had nothing to write is done at once.
-    fn finish_without_write(&mut self) {
+    pub(super) fn finish_without_write(&mut self) {
         if let Some(token) = self.awaiting.take()
             && !core::mem::take(&mut self.awaiting_write)
         {

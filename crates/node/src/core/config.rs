@@ -59,6 +59,8 @@ pub struct Limits {
     pub peers: repute_peers::Limits,
     /// Of the gossip engine.
     pub gossip: repute_gossip::Limits,
+    /// Of the chronicle.
+    pub history: repute_trust::ChronicleLimits,
 }
 
 /// Why a configuration is unsound; which engine says so, and what.

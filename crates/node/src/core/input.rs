@@ -7,7 +7,9 @@ use repute_identity::NodeId;
 use repute_peers::{DialFailure, LinkDown};
 use repute_protocol::{
     CustomData, Envelope, Frame, FromPeer, Handshake, Misbehaviour, Topic, Verified,
+    limits::TEXT_MAX,
 };
+use repute_trust::Target;
 
 use super::PersistId;
 
@@ -179,12 +181,90 @@ pub enum Command {
         /// Whose.
         subject: NodeId,
     },
+    /// Change the blacklist.
+    Blacklist {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once all is
+        /// durable.
+        token: u64,
+        /// What to change, in order.
+        changes: Vec<Change>,
+    },
+    /// Ask a peer that turns this node away to think again. Answered by
+    /// [`Event::Appeal`](super::Event::Appeal).
+    Appeal {
+        /// Whom.
+        peer: NodeId,
+        /// What to say.
+        text: BoundedString<TEXT_MAX>,
+    },
+    /// Forget what a banned peer had to say.
+    Dismiss {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once durable.
+        token: u64,
+        /// Whose appeal.
+        peer: NodeId,
+    },
+    /// The application measured something of a peer.
+    Sample {
+        /// Of whom.
+        subject: NodeId,
+        /// What.
+        sample: repute_trust::Sample,
+        /// Whose fault it was, if it is a failure.
+        fault: repute_trust::Fault,
+    },
     /// Something for the receipts: what a peer did for us or failed in, a session to open, whom to
     /// ask about whom, what makes this node more than a free name.
     Receipts(repute_trust::ReceiptsInput),
+    /// Recommend a peer to oneself, and to those with whom recommendations are shared.
+    Recommend {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once durable, or by
+        /// [`Event::NotRecommended`](super::Event::NotRecommended).
+        token: u64,
+        /// Whom.
+        subject: NodeId,
+        /// From −100 (warn) to 100 (recommend).
+        value: i8,
+        /// Why, for people; it stays here.
+        reason: BoundedString<128>,
+    },
+    /// Take a source of recommendations out, as if it had never been heard.
+    Withdraw {
+        /// The caller's number; answered by [`Event::Done`](super::Event::Done) once durable.
+        token: u64,
+        /// Whom.
+        source: NodeId,
+        /// Whether to let it back in instead.
+        readmit: bool,
+    },
     /// Close the link to a peer.
     Disconnect {
         /// To whom.
         peer: NodeId,
     },
+}
+
+/// One change of the blacklist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Adds an entry, or replaces the one of this target.
+    Put {
+        /// Whom it names.
+        target: Target,
+        /// For how long; `None` for ever.
+        duration: Option<Duration>,
+        /// Why, for people.
+        reason: BoundedString<128>,
+    },
+    /// Changes an entry; nothing if there is none.
+    Edit {
+        /// Whose.
+        target: Target,
+        /// The new reason; `None` leaves it.
+        reason: Option<BoundedString<128>>,
+        /// How long it lasts from now, or for ever; `None` leaves it.
+        duration: Option<Option<Duration>>,
+    },
+    /// Removes an entry; nothing if there is none.
+    Remove(Target),
 }

@@ -1,15 +1,15 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use repute_base::{Address, Wall};
+use repute_base::{Address, BoundedString, Wall};
 use repute_gossip::SeenAuthor;
 use repute_identity::NodeId;
-use repute_peers::Stored;
+use repute_peers::{Refusal, Stored};
 use repute_protocol::{
     CustomData, Disconnect, DisconnectReason, Envelope, FromPeer, Message, MessageId, Misbehaviour,
-    Unsigned, Verified,
+    Unsigned, Verified, limits::TEXT_MAX,
 };
-use repute_trust::{Ban, Level, Record};
+use repute_trust::{AddressBan, Ban, HearsayRecord, Level, NotHeard, Record};
 
 /// The number of a batch of writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +49,29 @@ pub enum Write {
     Ban(Ban),
     /// A ban lifted or lapsed.
     Unban(NodeId),
+    /// The entries of the blacklist that name addresses, all of them.
+    AddressBans(Vec<AddressBan>),
+    /// What banned peers had to say, all of it, in the form that it is stored in.
+    Appeals(Vec<u8>),
+    /// Metrics and past of a peer.
+    Profile {
+        /// Whose.
+        subject: NodeId,
+        /// When it was last seen.
+        last_seen: Wall,
+        /// The stored form.
+        bytes: Vec<u8>,
+    },
+    /// A profile to drop.
+    ForgetProfile(NodeId),
     /// What peers signed about each other.
     Receipts(repute_trust::ReceiptsWrite),
+    /// Something heard from a source of recommendations.
+    Heard(HearsayRecord),
+    /// What replaces all that was heard of its source up to its number.
+    SourceCheckpoint(HearsayRecord),
+    /// All that was heard of a source.
+    ForgetSource(NodeId),
     /// What has been seen of some authors.
     Seen(Vec<SeenAuthor>),
 }
@@ -75,6 +96,8 @@ pub enum Output {
         /// Which go first.
         priority: Priority,
     },
+    /// From now on our handshakes say that we come to appeal, or no longer.
+    Appealing(bool),
     /// Send this goodbye, flush, and close the link.
     Close {
         /// Whose link.
@@ -170,6 +193,22 @@ pub enum Event {
         /// What was said, if anything.
         reason: Option<DisconnectReason>,
     },
+    /// A peer turned this node away: why, and when to try again.
+    Refused(Refusal),
+    /// What came of an appeal of this node's operator.
+    Appeal {
+        /// To whom.
+        peer: NodeId,
+        /// Whether it was handed over.
+        sent: bool,
+    },
+    /// A banned peer's operator asks to think again.
+    Appealed {
+        /// Who.
+        peer: NodeId,
+        /// What it says; escape before showing.
+        text: BoundedString<TEXT_MAX>,
+    },
     /// A peer became known.
     Discovered {
         /// Who.
@@ -207,6 +246,27 @@ pub enum Event {
         peer: NodeId,
         /// For what.
         kind: Misbehaviour,
+    },
+    /// A recommendation moves what is thought of a peer that is not known well.
+    Recommended {
+        /// Who gave it; this node itself for its operator's own.
+        by: NodeId,
+        /// About whom.
+        peer: NodeId,
+        /// From −100 (warn) to 100 (recommend).
+        value: i8,
+    },
+    /// The operator took a source of recommendations out.
+    SourceWithdrawn {
+        /// Which.
+        source: NodeId,
+    },
+    /// The operator's recommendation was not taken.
+    NotRecommended {
+        /// The number of the command.
+        token: u64,
+        /// Why.
+        reason: NotHeard,
     },
     /// A peer is kept out.
     Banned(Ban),

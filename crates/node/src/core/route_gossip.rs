@@ -7,7 +7,7 @@ use repute_gossip::{Event as GossipEvent, Output as Gossip};
 use repute_protocol::EnvelopeKind;
 use repute_trust::{Context, Evidence, Fault};
 
-use super::{Core, Event, Output, Priority, Write};
+use super::{Core, Event, Output, Priority, Write, route_hearsay::is_hearsay};
 
 impl Core {
     pub(super) fn route_gossip(&mut self, now: Timestamp, output: Gossip) {
@@ -30,6 +30,11 @@ impl Core {
             Gossip::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
             Gossip::Sign { token, payload } => {
                 self.sign(now, EnvelopeKind::Message, token, &payload);
+            }
+            Gossip::Deliver {
+                envelope, message, ..
+            } if self.is_hearing(&message.topic) => {
+                self.recommendation_by_gossip(now, envelope.author(), &message);
             }
             Gossip::Deliver {
                 envelope, message, ..
@@ -57,6 +62,9 @@ impl Core {
 
     fn gossip_event(&mut self, event: GossipEvent) {
         match event {
+            // Nobody waits for these.
+            GossipEvent::Published { token, .. } | GossipEvent::Refused { token }
+                if is_hearsay(token) => {}
             GossipEvent::Published { token, id } => self.event(Event::Published { token, id }),
             GossipEvent::Refused { token } => {
                 self.event(Event::PublishRefused {

@@ -1,11 +1,11 @@
 //! What links bring, and who must hear of it.
 
-use repute_base::Timestamp;
+use repute_base::{Address, Timestamp};
 use repute_identity::NodeId;
 use repute_peers::LinkId;
-use repute_protocol::{EnvelopeKind, Frame, FromPeer, TrustedPeersResponse};
+use repute_protocol::{EnvelopeKind, Frame, FromPeer, Misbehaviour};
 
-use super::{Core, Event, Input, Output, Priority, route_trust::standing_input};
+use super::{Core, Event, Input, route_trust::standing_input};
 
 impl Core {
     pub(super) fn link_input(&mut self, now: Timestamp, input: Input) {
@@ -18,7 +18,7 @@ impl Core {
             } => {
                 self.records.insert(peer, handshake.inception);
                 self.tell_peers_of(now, peer);
-                let link = self.name_link(peer);
+                let link = self.name_link(peer, remote);
                 self.tell_peers(repute_peers::Input::LinkUp {
                     peer,
                     link,
@@ -29,14 +29,15 @@ impl Core {
             }
             Input::LinkDown { peer, cause } => {
                 self.records.remove(&peer);
-                if let Some(link) = self.links.remove(&peer) {
+                self.hearing.link_down(&peer);
+                if let Some((link, _)) = self.links.remove(&peer) {
                     self.tell_peers(repute_peers::Input::LinkDown { peer, link, cause });
                 }
             }
             Input::DialFailed { peer, cause } => {
                 self.tell_peers(repute_peers::Input::DialFailed { peer, cause });
             }
-            Input::Frame(frame) => self.frame(frame),
+            Input::Frame(frame) => self.frame(now, frame),
             Input::Violation { peer, kind } => self.misbehaved(peer, kind),
             Input::Drained { peer, bytes } => {
                 self.tell_gossip(repute_gossip::Input::LinkQueue { peer, bytes });
@@ -45,24 +46,33 @@ impl Core {
                 EnvelopeKind::AddressRecord => {
                     self.tell_peers(repute_peers::Input::RecordVerified(envelope));
                 }
+                EnvelopeKind::Recommendation => self.recommendation_verified(now, &envelope),
                 _ => self.tell_gossip(repute_gossip::Input::Verified { from, envelope }),
             },
             Input::Forged { from, envelope } => match envelope.kind() {
                 EnvelopeKind::AddressRecord => {
                     self.tell_peers(repute_peers::Input::RecordForged { from });
                 }
+                EnvelopeKind::Recommendation => {
+                    self.misbehaved(from, Misbehaviour::ForgedEnvelope);
+                }
                 _ => self.tell_gossip(repute_gossip::Input::Forged { from, envelope }),
             },
             Input::Listening { addresses } => {
                 self.tell_peers(repute_peers::Input::Listening { addresses });
             }
-            // Peers forget a record that is never answered for.
+            // Peers forget a record that is never answered for, and nobody waits for a
+            // recommendation.
             Input::Unchecked { from, envelope }
-                if envelope.kind() != EnvelopeKind::AddressRecord =>
+                if !matches!(
+                    envelope.kind(),
+                    EnvelopeKind::AddressRecord | EnvelopeKind::Recommendation
+                ) =>
             {
                 self.tell_gossip(repute_gossip::Input::Unchecked { from, envelope });
             }
             Input::Shutdown => {
+                self.tell_history(repute_trust::ChronicleInput::Save);
                 self.tell_gossip(repute_gossip::Input::Shutdown);
                 self.tell_peers(repute_peers::Input::Shutdown);
             }
@@ -71,14 +81,14 @@ impl Core {
     }
 
     /// The shell has one link to a peer at most; each new one gets its own number.
-    fn name_link(&mut self, peer: NodeId) -> LinkId {
+    fn name_link(&mut self, peer: NodeId, remote: Address) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
-        self.links.insert(peer, link);
+        self.links.insert(peer, (link, remote));
         link
     }
 
-    fn frame(&mut self, frame: FromPeer<Frame>) {
+    fn frame(&mut self, now: Timestamp, frame: FromPeer<Frame>) {
         let peer = frame.peer();
         match frame.value() {
             Frame::Broadcast(_) | Frame::Gossip(_) => {
@@ -93,16 +103,11 @@ impl Core {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.custom(frame);
             }
-            Frame::TrustedPeersRequest(_) => {
+            Frame::TrustedPeersRequest(_)
+            | Frame::TrustedPeersResponse(_)
+            | Frame::TrustUpdate(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
-                // Nobody's scores are given away: without a recommendation of one's own to
-                // publish, the honest answer is an empty one.
-                let answer = Frame::TrustedPeersResponse(TrustedPeersResponse::default()).encode();
-                self.output(Output::Send {
-                    peer,
-                    frame: answer,
-                    priority: Priority::Control,
-                });
+                self.hearsay_frame(now, frame);
             }
             _ => self.tell_peers(repute_peers::Input::Frame(frame)),
         }

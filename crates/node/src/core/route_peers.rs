@@ -32,7 +32,12 @@ impl Core {
                 peer,
                 link,
                 disconnect,
-            } if self.links.get(&peer) == Some(&link) => {
+            } if self
+                .links
+                .get(&peer)
+                .is_some_and(|(known, _)| *known == link) =>
+            {
+                let disconnect = self.reasoned(now, peer, disconnect);
                 self.output(Output::Close { peer, disconnect });
             }
             Peers::PeerUp {
@@ -44,9 +49,11 @@ impl Core {
                 self.tell_gossip(repute_gossip::Input::PeerUp { peer, addresses });
                 if !inbound {
                     self.tell_gossip(repute_gossip::Input::Dialled { peer });
+                    self.probed(peer, true, Fault::Theirs);
                 }
                 self.tell_gossip_of(now, peer);
                 self.receipts_link_up(peer);
+                self.ask_for_recommendations(now, peer);
                 self.event(Event::Connected { peer });
             }
             Peers::PeerDown { peer } => {
@@ -75,12 +82,13 @@ impl Core {
                 _ => {}
             },
             Peers::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
-            Peers::Event(event) => self.peers_event(event),
+            Peers::Appealing(appealing) => self.output(Output::Appealing(appealing)),
+            Peers::Event(event) => self.peers_event(now, event),
             _ => {}
         }
     }
 
-    fn peers_event(&mut self, event: PeersEvent) {
+    fn peers_event(&mut self, now: Timestamp, event: PeersEvent) {
         match event {
             PeersEvent::Disconnected { peer, reason } => {
                 self.event(Event::Disconnected { peer, reason });
@@ -88,10 +96,21 @@ impl Core {
             PeersEvent::DialFailed {
                 peer,
                 cause: DialFailure::Unreachable | DialFailure::WrongIdentity,
-            } => self.tell_gossip(repute_gossip::Input::Unreachable { peer }),
+            } => {
+                self.dial_missed(peer);
+                self.tell_gossip(repute_gossip::Input::Unreachable { peer });
+            }
             PeersEvent::Discovered { peer, .. } => self.event(Event::Discovered { peer }),
-            PeersEvent::Silent { peer, .. } => self.event(Event::Silent { peer }),
-            _ => {}
+            PeersEvent::Silent { peer, blamed } => {
+                let fault = if blamed {
+                    Fault::Theirs
+                } else {
+                    Fault::Network
+                };
+                self.probed(peer, false, fault);
+                self.event(Event::Silent { peer });
+            }
+            other => self.policy_event(now, other),
         }
     }
 

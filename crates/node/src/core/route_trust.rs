@@ -12,6 +12,7 @@ impl Core {
     pub(super) fn route_trust(&mut self, now: Timestamp, output: Trust) {
         match output {
             Trust::Persist(write) => {
+                self.tell_history_of(&write);
                 let write = match write {
                     TrustWrite::Record(record) => Write::Record(record),
                     TrustWrite::Checkpoint { up_to, record, .. } => {
@@ -20,12 +21,16 @@ impl Core {
                     TrustWrite::Forget(subject) => Write::ForgetRecords(subject),
                     TrustWrite::Ban(ban) => Write::Ban(ban),
                     TrustWrite::Unban(subject) => Write::Unban(subject),
+                    TrustWrite::Heard(record) => Write::Heard(record),
+                    TrustWrite::SourceCheckpoint(record) => Write::SourceCheckpoint(record),
+                    TrustWrite::ForgetSource(source) => Write::ForgetSource(source),
                     _ => return,
                 };
                 let id = self.persist(vec![write]);
                 self.acknowledge_with(id);
             }
             Trust::Standing { subject, standing } => {
+                self.tell_history(repute_trust::ChronicleInput::Standing { subject, standing });
                 self.tell_peers(standing_input(subject, &standing));
                 let distrusted = standing.level == Level::Distrusted;
                 self.tell_gossip(repute_gossip::Input::Trust {
@@ -54,8 +59,21 @@ impl Core {
                     kind,
                 });
             }
+            TrustEvent::Recommended {
+                source,
+                subject,
+                value,
+            } => self.event(Event::Recommended {
+                by: source,
+                peer: subject,
+                value,
+            }),
+            TrustEvent::SourceWithdrawn { source } => {
+                self.event(Event::SourceWithdrawn { source });
+            }
             TrustEvent::Banned(ban) => self.event(Event::Banned(ban)),
             TrustEvent::Unbanned { subject } => {
+                self.dismiss(subject);
                 self.event(Event::Unbanned {
                     peer: subject,
                     at: now.wall,

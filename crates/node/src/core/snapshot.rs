@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use repute_gossip::{Gossip, SeenAuthor};
 use repute_peers::{Peers, Stored};
-use repute_trust::{Ban, Record};
+use repute_trust::{AddressBan, AddressBans, Appeals, Ban, Chronicle, HearsayRecord, Record};
 
 use super::TrustModel;
 
@@ -21,25 +21,48 @@ pub struct Snapshot {
     pub anchors: Vec<repute_identity::NodeId>,
     /// The ledger, oldest first.
     pub records: Vec<Record>,
+    /// Metrics and past of peers, in their stored form.
+    pub profiles: Vec<(repute_identity::NodeId, Vec<u8>)>,
     /// Bans in force.
     pub bans: Vec<Ban>,
+    /// Entries of the blacklist that name addresses.
+    pub address_bans: Vec<AddressBan>,
+    /// What banned peers had to say.
+    pub appeals: Appeals,
+    /// What was heard of others, oldest first.
+    pub hearsay: Vec<HearsayRecord>,
     /// What has been seen of each author.
     pub seen: Vec<SeenAuthor>,
 }
 
 impl Snapshot {
+    /// Before [`restore`](Self::restore). A profile that is unreadable is made anew from the records.
+    pub(super) fn restore_history(&self, chronicle: &mut Chronicle) {
+        for (subject, bytes) in &self.profiles {
+            let _unreadable = chronicle.restore(*subject, bytes);
+        }
+        let records = self.records.iter();
+        records.for_each(|record| chronicle.restore_record(record));
+    }
+
     pub(super) fn restore(
         self,
         peers: &mut Peers,
         gossip: &mut Gossip,
         trust: &mut dyn TrustModel,
-    ) {
+    ) -> (AddressBans, Appeals) {
         self.records.iter().for_each(|record| trust.restore(record));
+        self.hearsay
+            .iter()
+            .for_each(|record| trust.restore_hearsay(record));
         self.bans.iter().for_each(|ban| trust.restore_ban(ban));
         self.peers.into_iter().for_each(|peer| peers.restore(peer));
         peers.restore_anchors(self.anchors);
         self.seen
             .into_iter()
             .for_each(|seen| gossip.restore_seen(seen));
+        let mut addresses = AddressBans::default();
+        addresses.restore(self.address_bans);
+        (addresses, self.appeals)
     }
 }

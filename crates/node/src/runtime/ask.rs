@@ -15,7 +15,7 @@ use super::{
     handlers::{CustomHandler, MessageHandler},
     subscription::Delivery,
 };
-use crate::{Command, Core};
+use crate::{Change, Command, Core};
 
 /// Commands waiting for the driver at most; senders wait beyond it.
 pub(crate) const COMMAND_QUEUE: usize = 256;
@@ -63,6 +63,17 @@ pub(crate) enum DurableCommand {
         reason: BoundedString<128>,
     },
     Unban(NodeId),
+    Recommend {
+        subject: NodeId,
+        value: i8,
+        reason: BoundedString<128>,
+    },
+    Withdraw {
+        source: NodeId,
+        readmit: bool,
+    },
+    Blacklist(Vec<Change>),
+    Dismiss(NodeId),
 }
 
 /// What an inspection sees.

@@ -9,8 +9,10 @@ use repute_base::{Address, Fixed};
 use repute_identity::{Identity, Ticket};
 use repute_protocol::NetworkId;
 use repute_storage::Store;
+use repute_trust::Circle;
+use repute_trust::Models;
 
-use super::{DataDir, Laboratory};
+use super::{DataDir, Laboratory, policy};
 use crate::{
     Config, TrustModel,
     settings::{Settings, SettingsError},
@@ -55,6 +57,8 @@ pub struct NodeConfig {
     pub store: Option<Arc<dyn Store>>,
     /// The application's own trust model instead of the ledger.
     pub trust_model: Option<Box<dyn TrustModel>>,
+    /// The scoring models, those of the application among them.
+    pub models: Models,
     /// What to call this software to peers.
     pub agent: String,
     /// Seeds the engines' choices; `None` draws from the operating system.
@@ -84,6 +88,7 @@ impl NodeConfig {
             core,
             store: None,
             trust_model: None,
+            models: Models::default(),
             agent: concat!("repute/", env!("CARGO_PKG_VERSION")).into(),
             seed: None,
             laboratory: None,
@@ -97,6 +102,8 @@ impl NodeConfig {
     /// [`SettingsError`] when a text is not an address or ticket, or the whole is unsound.
     pub fn from_settings(settings: &Settings, data_dir: &Path) -> Result<Self, SettingsError> {
         let core = core_config(settings)?;
+        core.check()
+            .map_err(|error| SettingsError::Unsound(error.to_string()))?;
         let mut config = Self::new(DataDir::new(data_dir), core);
         config.listen = parse(
             settings,
@@ -112,6 +119,37 @@ impl NodeConfig {
         )?;
         config.lan = settings.flag("lan");
         Ok(config)
+    }
+
+    /// Everything that is unsound in the settings, not only what is found first.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when a text is not an address or ticket.
+    pub fn problems(settings: &Settings) -> Result<Vec<String>, SettingsError> {
+        let core = core_config(settings)?;
+        let mut problems: Vec<String> = core
+            .trust
+            .problems()
+            .iter()
+            .map(|error| format!("trust: {error}"))
+            .collect();
+        if let Err(error) = core.check()
+            && error.engine() != "trust"
+        {
+            problems.push(format!("{}: {error}", error.engine()));
+        }
+        Ok(problems)
+    }
+
+    /// The policy of the trust engine, checked: what a replay judges by.
+    ///
+    /// # Errors
+    /// [`SettingsError::Unsound`] when it cannot be meant.
+    pub fn trust_policy(settings: &Settings) -> Result<repute_trust::Config, SettingsError> {
+        let core = core_config(settings)?;
+        let unsound = |error: repute_trust::ConfigError| SettingsError::Unsound(error.to_string());
+        core.trust.check().map_err(unsound)?;
+        Ok(core.trust)
     }
 
     /// Listens on `address`.
@@ -196,7 +234,7 @@ where
     })
 }
 
-/// The engines' policy from the settings, checked as a whole.
+/// The engines' policy from the settings, not yet checked as a whole.
 fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     let mut core = Config::on_network(settings.text("network"));
     core.network = NetworkId::from_name(settings.text("network"));
@@ -238,11 +276,19 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
 
     core.trust.initial = fraction("trust.initial");
     core.trust.trust_min = fraction("trust.min");
+    core.receipts.share = settings.bool("receipts.share");
+    core.receipts.stamp_bits = u8::try_from(settings.int("receipts.stamp_bits")).unwrap_or(u8::MAX);
+    core.receipts.anchors = parse_all(settings, "trust.anchors", "an id as `repute id` prints it")?;
+    let circle = |key: &str| Circle::from_name(settings.text(key)).unwrap_or_default();
+    core.trust.hearsay.listen = circle("hearsay.listen");
+    core.trust.hearsay.share = circle("hearsay.share");
+    core.trust.hearsay.reach = fraction("hearsay.reach");
+    let [stranger, ..] = &mut core.trust.hearsay.class_weights;
+    *stranger = fraction("hearsay.stranger_weight");
     core.trust.interval = seconds("trust.interval_s");
     core.trust.useful_per_interval_max =
         u32::try_from(settings.int("trust.useful_max")).unwrap_or(u32::MAX);
 
-    core.check()
-        .map_err(|error| SettingsError::Unsound(error.to_string()))?;
+    policy::apply(settings, &mut core.trust);
     Ok(core)
 }

@@ -5,7 +5,7 @@ use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall};
 use repute_identity::{Inception, NodeId, Ticket, Verifier};
 use repute_protocol::{CustomData, FromPeer, MessageId, Topic, limits::BURST_MAX};
 use repute_transport::{Endpoint, HandshakeTemplate};
-use repute_trust::{Ban, Explanation, Standing};
+use repute_trust::{Ban, Explanation, Mode, Models, SourceView, Standing};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{
@@ -14,8 +14,9 @@ use super::{
     clock::Clock,
     driver::{self, Parts},
     error::NodeError,
+    insight,
     publishing::Publishing,
-    rows, start,
+    rows, receipts, start,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
 use crate::{Command, Core, Event, Input};
@@ -30,15 +31,17 @@ const LINKS_SPARE: usize = 64;
 /// is dropped.
 #[derive(Clone)]
 pub struct Node {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     id: NodeId,
     inception: Inception,
     addresses: Vec<Address>,
     clock: Clock,
     started: Wall,
+    pub(super) blacklist_mode: Mode,
+    pub(super) models: Arc<Models>,
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
     /// Weak, so that the stream of events ends with the driver.
@@ -57,11 +60,13 @@ impl Node {
         let clock = Clock::new(config.laboratory.as_ref().map(|lab| lab.wall));
         let mut snapshot = start::snapshot(store.as_ref(), clock.wall())?;
         snapshot.inception = Some(*identity.inception());
+        let own = receipts::own(&config.data_dir, identity.id());
         let retention = config.core.gossip.retention;
         let network = config.core.network;
         let gossip_credit = config.core.limits.gossip.link_credit_bytes;
         let loopback_strict = config.core.peers.loopback_strict;
         let links_max = config.core.peers.max_peers;
+        let blacklist_mode = config.core.trust.blacklist.mode;
         let burst_max = config.core.burst_max.clamp(1, BURST_MAX);
         let core = Core::new(
             identity.id(),
@@ -109,12 +114,15 @@ impl Node {
             addresses: addresses.clone(),
             clock,
             started: clock.wall(),
+            blacklist_mode,
+            models: Arc::new(config.models),
             asks: asks_in,
             publishes: publishes_in,
             events: events.downgrade(),
         });
         let mut first = vec![Input::Listening { addresses }];
         first.extend(config.join.into_iter().map(join_input));
+        first.extend(own);
         first.push(Input::Start);
         let verifier = || {
             let verifier = start::entropy().map(Verifier::new);
@@ -365,6 +373,7 @@ impl Node {
             let trust = view.core.trust();
             let status = |peer: repute_peers::PeerView| PeerStatus {
                 standing: trust.standing(peer.id, view.now.wall),
+                entry: insight::entry(view.core, peer.id, view.now.wall),
                 view: peer,
             };
             view.core.peers().iter().map(status).collect()
@@ -381,6 +390,7 @@ impl Node {
             let standing = view.core.trust().standing(id, view.now.wall);
             view.core.peers().view(id).map(|peer| PeerStatus {
                 standing,
+                entry: insight::entry(view.core, id, view.now.wall),
                 view: peer,
             })
         })
@@ -406,6 +416,7 @@ impl Node {
         duration: Option<Duration>,
         reason: &str,
     ) -> Result<(), NodeError> {
+        self.by_hand()?;
         let reason = BoundedString::new(reason)?;
         self.durable(DurableCommand::Ban {
             subject,
@@ -421,6 +432,58 @@ impl Node {
     /// [`NodeError`] when the store refuses or the node has stopped.
     pub async fn unban(&self, subject: NodeId) -> Result<(), NodeError> {
         self.durable(DurableCommand::Unban(subject)).await
+    }
+
+    /// Recommends `subject`, or warns of it, on a scale from −100 to 100: to oneself, as much as any
+    /// one recommender counts, and to those with whom the configuration shares. Once a day about
+    /// each; it holds for seven days. Done once durable.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the reason is too long, the recommendation is refused, the store refuses,
+    /// or the node has stopped.
+    pub async fn recommend(
+        &self,
+        subject: NodeId,
+        value: i8,
+        reason: &str,
+    ) -> Result<(), NodeError> {
+        let reason = BoundedString::new(reason)?;
+        self.durable(DurableCommand::Recommend {
+            subject,
+            value: value.clamp(-100, 100),
+            reason,
+        })
+        .await
+    }
+
+    /// Who moves what is thought of whom, and by how much.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn sources(&self) -> Result<Vec<SourceView>, NodeError> {
+        self.inspect(|view| view.core.trust().sources(view.now.wall))
+            .await
+    }
+
+    /// Takes a source of recommendations out, as if it had never been heard, and keeps it out:
+    /// done once durable.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the store refuses or the node has stopped.
+    pub async fn withdraw(&self, source: NodeId) -> Result<(), NodeError> {
+        let readmit = false;
+        self.durable(DurableCommand::Withdraw { source, readmit })
+            .await
+    }
+
+    /// Listens to a withdrawn source again: done once durable.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the store refuses or the node has stopped.
+    pub async fn readmit(&self, source: NodeId) -> Result<(), NodeError> {
+        let readmit = true;
+        self.durable(DurableCommand::Withdraw { source, readmit })
+            .await
     }
 
     /// Closes the link to a peer; it may come back.
@@ -472,7 +535,7 @@ impl Node {
         }
     }
 
-    async fn inspect<T: Send + 'static>(
+    pub(super) async fn inspect<T: Send + 'static>(
         &self,
         look: impl FnOnce(&View<'_>) -> T + Send + 'static,
     ) -> Result<T, NodeError> {
@@ -482,13 +545,13 @@ impl Node {
         seen.await.map_err(|_| NodeError::Stopped)
     }
 
-    async fn durable(&self, command: DurableCommand) -> Result<(), NodeError> {
+    pub(super) async fn durable(&self, command: DurableCommand) -> Result<(), NodeError> {
         let (answer, done) = oneshot::channel();
         self.ask(Ask::Durable { command, answer }).await?;
         done.await.map_err(|_| NodeError::Stopped)?
     }
 
-    async fn command(&self, command: Command) -> Result<(), NodeError> {
+    pub(super) async fn command(&self, command: Command) -> Result<(), NodeError> {
         self.ask(Ask::Command(command)).await
     }
 

@@ -4,14 +4,21 @@ use repute_gossip::SeenAuthor;
 use repute_identity::NodeId;
 use repute_peers::Stored;
 use repute_protocol::Misbehaviour;
-use repute_storage::{BanRow, EventRow, PeerRow, SeenRow, Store, StoreError, Write as Row};
-use repute_trust::{Ban, Evidence, Fault, Record};
+use repute_storage::{
+    BanRow, EventRow, HearsayRow, ItemRow, PeerRow, SeenRow, Shelf, Store, StoreError, Write as Row,
+};
+use repute_trust::{AddressBan, Appeals, Ban, Evidence, Fault, HearsayRecord, Record};
 
 use super::receipt_rows;
 use crate::{Snapshot, Write};
 
 /// The name under which the anchors are kept.
 const ANCHORS: &str = "anchors";
+
+/// The name under which the entries of the blacklist that name addresses are kept.
+const ADDRESS_BANS: &str = "address-bans";
+/// The name under which appeals are kept.
+const APPEALS: &str = "appeals";
 
 /// What to write for the core.
 pub(crate) fn to_row(write: &Write) -> Row {
@@ -43,6 +50,31 @@ pub(crate) fn to_row(write: &Write) -> Row {
         }),
         Write::Unban(subject) => Row::Unban(*subject),
         Write::Receipts(write) => receipt_rows::to_row(write),
+        Write::AddressBans(list) => Row::State {
+            key: ADDRESS_BANS.into(),
+            value: AddressBan::list_to_bytes(list),
+        },
+        Write::Appeals(bytes) => Row::State {
+            key: APPEALS.into(),
+            value: bytes.clone(),
+        },
+        Write::Heard(record) => Row::Heard(hearsay_row(record)),
+        Write::SourceCheckpoint(record) => Row::SourceCheckpoint(hearsay_row(record)),
+        Write::ForgetSource(source) => Row::ForgetSource(*source),
+        Write::Profile {
+            subject,
+            last_seen,
+            bytes,
+        } => Row::Item(ItemRow {
+            shelf: Shelf::Profiles,
+            key: subject.as_bytes().to_vec(),
+            wall: *last_seen,
+            body: bytes.clone(),
+        }),
+        Write::ForgetProfile(subject) => Row::ForgetItem {
+            shelf: Shelf::Profiles,
+            key: subject.as_bytes().to_vec(),
+        },
         Write::Seen(authors) => Row::Seen(authors.iter().map(seen_row).collect()),
     }
 }
@@ -80,6 +112,15 @@ fn kind_code(evidence: Evidence) -> u16 {
     }
 }
 
+fn hearsay_row(record: &HearsayRecord) -> HearsayRow {
+    HearsayRow {
+        number: record.number,
+        source: record.source,
+        wall: record.wall,
+        body: record.to_bytes(),
+    }
+}
+
 fn seen_row(seen: &SeenAuthor) -> SeenRow {
     SeenRow {
         author: seen.author,
@@ -105,7 +146,19 @@ pub(crate) fn load(store: &dyn Store) -> Result<Snapshot, StoreError> {
         Some(record) => snapshot.records.push(record),
         None => unreadable += 1,
     })?;
+    for row in store.hearsay()? {
+        match HearsayRecord::from_bytes(&row.body) {
+            Ok(record) if record.number == row.number => snapshot.hearsay.push(record),
+            _ => unreadable += 1,
+        }
+    }
     unreadable += receipt_rows::load(store, &mut snapshot)?;
+    for row in store.items(Shelf::Profiles)? {
+        match <[u8; 32]>::try_from(row.key.as_slice()) {
+            Ok(id) => snapshot.profiles.push((NodeId::from_bytes(id), row.body)),
+            Err(_) => unreadable += 1,
+        }
+    }
     for row in store.bans()? {
         match Ban::from_bytes(&row.body) {
             Ok(ban) => snapshot.bans.push(ban),
@@ -127,6 +180,20 @@ pub(crate) fn load(store: &dyn Store) -> Result<Snapshot, StoreError> {
     let anchors = store.state(ANCHORS)?.unwrap_or_default();
     let (ids, _) = anchors.as_chunks::<32>();
     snapshot.anchors = ids.iter().map(|id| NodeId::from_bytes(*id)).collect();
+    let addresses = store.state(ADDRESS_BANS)?;
+    match addresses.map(|bytes| AddressBan::list_from_bytes(&bytes)) {
+        Some(Ok(list)) => snapshot.address_bans = list,
+        Some(Err(_)) => unreadable += 1,
+        None => {}
+    }
+    match store
+        .state(APPEALS)?
+        .map(|bytes| Appeals::from_bytes(&bytes))
+    {
+        Some(Ok(appeals)) => snapshot.appeals = appeals,
+        Some(Err(_)) => unreadable += 1,
+        None => {}
+    }
     if unreadable > 0 {
         tracing::warn!(unreadable, "rows of the store were passed over");
     }

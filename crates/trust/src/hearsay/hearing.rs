@@ -49,6 +49,11 @@ impl Ledger {
         self.hearsay.views(&self.config, self.time(wall))
     }
 
+    /// Whose recommendations are kept, by id.
+    pub fn source_ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.hearsay.ids()
+    }
+
     /// Which recommendations move the prior of a subject, the strongest first.
     pub fn influences(&self, subject: NodeId, context: Context, wall: Wall) -> Vec<Influence> {
         let at = self.time(wall);

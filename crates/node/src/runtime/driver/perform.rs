@@ -71,6 +71,7 @@ impl Driver {
                     return Some(Input::Drained { peer, bytes });
                 }
             }
+            Output::Appealing(appealing) => self.endpoint.set_appealing(appealing),
             Output::Hold { peers } => self.endpoint.hold(&peers),
             Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
             Output::Verify { from, envelope } => {
@@ -144,6 +145,12 @@ impl Driver {
             Event::NotDurable { token } => {
                 if let Some(answer) = self.durables.remove(token) {
                     drop(answer.send(Err(NodeError::NotDurable)));
+                }
+                return None;
+            }
+            Event::NotRecommended { token, reason } => {
+                if let Some(answer) = self.durables.remove(token) {
+                    drop(answer.send(Err(NodeError::Refused(reason.text()))));
                 }
                 return None;
             }
@@ -287,7 +294,24 @@ impl Driver {
                         duration,
                         reason,
                     },
+                    DurableCommand::Recommend {
+                        subject,
+                        value,
+                        reason,
+                    } => Command::Recommend {
+                        token,
+                        subject,
+                        value,
+                        reason,
+                    },
+                    DurableCommand::Withdraw { source, readmit } => Command::Withdraw {
+                        token,
+                        source,
+                        readmit,
+                    },
                     DurableCommand::Unban(subject) => Command::Unban { token, subject },
+                    DurableCommand::Blacklist(changes) => Command::Blacklist { token, changes },
+                    DurableCommand::Dismiss(peer) => Command::Dismiss { token, peer },
                 }));
             }
             Some(Ask::Subscribe {
