@@ -7,6 +7,7 @@ mod data_dir;
 mod driver;
 mod error;
 mod handlers;
+mod insight;
 mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;
@@ -22,6 +23,7 @@ mod subscription;
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;
 pub use error::NodeError;
+pub use insight::Scored;
 pub use laboratory::Laboratory;
 pub use node::Node;
 pub use publishing::Publishing;

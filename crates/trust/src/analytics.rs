@@ -1,7 +1,7 @@
 //! Whoever is known, at a glance: filters, sorts, totals.
 
 use alloc::{string::String, string::ToString, vec::Vec};
-use core::cmp::Reverse;
+use core::cmp::Ordering;
 
 use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
@@ -89,15 +89,19 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// Puts entries in order; the id settles what is equal.
+    /// Puts entries in order.
     pub fn apply(self, entries: &mut [Entry]) {
-        match self {
-            Self::Score => entries.sort_by_key(|entry| (Reverse(entry.merit()), entry.id)),
-            Self::Interactions => {
-                entries.sort_by_key(|entry| (Reverse(entry.interactions), entry.id));
-            }
-            Self::LastSeen => entries.sort_by_key(|entry| (Reverse(entry.last_seen), entry.id)),
-        }
+        entries.sort_by(|a, b| self.compare(a, b));
+    }
+
+    /// Who comes first; the id settles what is equal.
+    pub fn compare(self, a: &Entry, b: &Entry) -> Ordering {
+        let order = match self {
+            Self::Score => b.merit().cmp(&a.merit()),
+            Self::Interactions => b.interactions.cmp(&a.interactions),
+            Self::LastSeen => b.last_seen.cmp(&a.last_seen),
+        };
+        order.then_with(|| a.id.cmp(&b.id))
     }
 }
 

@@ -17,6 +17,12 @@ pub enum NodeError {
     /// It holds now, but would be forgotten by a restart.
     #[error("done, but the store could not keep it: free some disk space, then repeat")]
     NotDurable,
+    /// No scoring model has this name.
+    #[error("no such model; known are {0}")]
+    NoModel(String),
+    /// Too few candidates pass the gates.
+    #[error(transparent)]
+    TooFew(#[from] repute_trust::TooFew),
     /// The store could not be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),

@@ -1,7 +1,7 @@
 use repute_base::{Address, Wall};
 use repute_identity::NodeId;
 use repute_peers::{PeerState, PeerView};
-use repute_trust::Standing;
+use repute_trust::{Entry, Standing};
 
 /// How a node is.
 #[derive(Clone, Debug)]
@@ -49,6 +49,8 @@ pub struct PeerStatus {
     pub view: PeerView,
     /// What the ledger says.
     pub standing: Standing,
+    /// What filters and sorts look at.
+    pub entry: Entry,
 }
 
 impl PeerStatus {
