@@ -215,6 +215,16 @@ impl Settings {
         self.values.get(name)
     }
 
+    /// Whether anything but the built-in default is meant. What is written as precisely as the
+    /// default is shown is the default, to the last bit.
+    pub(crate) fn differs(&self, name: &str) -> bool {
+        let default = KEYS
+            .iter()
+            .find(|key| key.name == name)
+            .map(Key::default_value);
+        self.value(name).map(|setting| &setting.value) != default.as_ref()
+    }
+
     /// A whole number; the schema guarantees it is there and in range.
     pub(crate) fn int(&self, name: &str) -> u64 {
         let value = self

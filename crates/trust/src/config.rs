@@ -1,4 +1,4 @@
-use alloc::{format, string::ToString};
+use alloc::{format, string::ToString, vec::Vec};
 use core::{fmt, time::Duration};
 
 use repute_base::Fixed;
@@ -178,6 +178,19 @@ impl Config {
         }
     }
 
+    /// Everything that cannot be meant: the first problem of each group of parameters.
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let groups = [
+            self.check_scores(),
+            self.check_decay(),
+            self.check_bands(),
+            self.hearsay.check(),
+            self.ladder.check(),
+            self.blacklist.check(self.ladder.grey),
+        ];
+        groups.into_iter().filter_map(Result::err).collect()
+    }
+
     /// Whether the set as a whole can be meant.
     ///
     /// # Errors
@@ -211,6 +224,21 @@ impl Config {
             Fixed::ratio(1, 100),
             self.initial,
         )?;
+        for (field, weight) in [
+            ("hard_weight", self.hard_weight),
+            ("soft_weight", self.soft_weight),
+        ] {
+            if weight <= zero {
+                return Err(refuse(
+                    field,
+                    weight,
+                    "it is what a fault costs: without cost, or with the sign turned, a fault \
+                     would be a merit"
+                        .to_string(),
+                    "give its size, above 0",
+                ));
+            }
+        }
         within(
             "hard_weight",
             self.hard_weight,
@@ -263,6 +291,23 @@ impl Config {
 
     fn check_bands(&self) -> Result<(), ConfigError> {
         let bands = &self.bands;
+        let order = [
+            ("bands.medium", bands.medium, "bands.low", bands.low),
+            ("bands.high", bands.high, "bands.medium", bands.medium),
+            ("bands.trusted", bands.trusted, "bands.high", bands.high),
+        ];
+        for (field, value, below, limit) in order {
+            if value <= limit {
+                return Err(refuse(
+                    field,
+                    value,
+                    format!(
+                        "{below} is {limit}: thresholds out of order leave a level nobody can reach"
+                    ),
+                    "put them in order",
+                ));
+            }
+        }
         within("bands.low", bands.low, Fixed::ratio(1, 100), Fixed::ONE)?;
         within("bands.medium", bands.medium, bands.low, Fixed::ONE)?;
         within("bands.high", bands.high, bands.medium, Fixed::ONE)?;
@@ -305,6 +350,28 @@ impl LadderConfig {
                 format!("warning comes at {} strikes", self.soft_warn),
                 "raise it above ladder.soft_warn",
             ));
+        }
+        let order = [
+            ("ladder.ban_first", self.ban_first, "ladder.grey", self.grey),
+            (
+                "ladder.ban_repeated",
+                self.ban_repeated,
+                "ladder.ban_first",
+                self.ban_first,
+            ),
+        ];
+        for (field, value, milder, limit) in order {
+            if value < limit {
+                return Err(refuse(
+                    field,
+                    format!("{} s", value.as_secs_f64()),
+                    format!(
+                        "{milder} is {} s: rungs out of order would make the worse gate the shorter",
+                        limit.as_secs_f64()
+                    ),
+                    "put them in order",
+                ));
+            }
         }
         duration("ladder.hard_window", self.hard_window, second, DAY * 365)?;
         duration("ladder.soft_window", self.soft_window, second, DAY * 365)?;

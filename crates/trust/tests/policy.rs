@@ -97,3 +97,67 @@ fn limits_of_nothing_are_refused() {
         );
     }
 }
+
+/// A network ran with a penalty whose weight was +2.0, a sign the wrong way round
+/// (taikoxyz/taiko-mono#21775), and nothing refused it. Here a weight is what a fault costs, and
+/// the same slip is a weight below zero.
+#[test]
+fn a_penalty_with_its_sign_turned_is_refused_as_a_reward() {
+    for field in ["hard_weight", "soft_weight"] {
+        let error = refused(|config| match field {
+            "hard_weight" => config.hard_weight = Fixed::from_int(-2),
+            _ => config.soft_weight = Fixed::from_int(-2),
+        });
+        assert_eq!(error.field, field);
+        assert!(
+            error.to_string().contains("a fault would be a merit"),
+            "{error}"
+        );
+    }
+}
+
+/// Another had its thresholds −1000 and −4000 out of order. Here thresholds are bands of trust and
+/// rungs of the ladder.
+#[test]
+fn thresholds_out_of_order_are_refused_as_such() {
+    let error = refused(|config| {
+        (config.bands.low, config.bands.medium) = (config.bands.medium, config.bands.low);
+    });
+    assert_eq!(error.field, "bands.medium");
+    assert!(error.to_string().contains("out of order"), "{error}");
+    let error = refused(|config| {
+        let ladder = &mut config.ladder;
+        (ladder.grey, ladder.ban_first) = (ladder.ban_first, ladder.grey);
+    });
+    assert_eq!(error.field, "ladder.ban_first");
+    assert!(error.to_string().contains("out of order"), "{error}");
+}
+
+#[test]
+fn all_problems_are_told_and_not_only_the_first() {
+    let mut config = Config::default();
+    config.hard_weight = -config.hard_weight;
+    config.bands.medium = Fixed::ratio(1, 10);
+    config.blacklist.attempts = repute_trust::Threshold::new(1, 24);
+    let fields: Vec<&str> = config.problems().iter().map(|error| error.field).collect();
+    assert_eq!(
+        fields,
+        ["hard_weight", "bands.medium", "blacklist.attempts.count"]
+    );
+    assert_eq!(
+        config.check().map_err(|error| error.field),
+        Err("hard_weight")
+    );
+}
+
+#[test]
+fn criteria_that_cannot_be_meant_are_refused_by_name() {
+    use repute_trust::Threshold;
+    let many = Threshold::new(Threshold::COUNT_MAX + 1, 24);
+    let error = refused(|config| config.blacklist.violations = many);
+    assert_eq!(error.field, "blacklist.violations.count");
+    let error = refused(|config| config.blacklist.betrayals.window = Duration::ZERO);
+    assert_eq!(error.field, "blacklist.betrayals.window");
+    let error = refused(|config| config.blacklist.lasts = Duration::from_secs(60));
+    assert_eq!(error.field, "blacklist.lasts");
+}
