@@ -276,7 +276,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
 
     core.trust.initial = fraction("trust.initial");
     core.trust.trust_min = fraction("trust.min");
-    core.receipts.share = settings.bool("receipts.share");
+    core.receipts.share = settings.flag("receipts.share");
     core.receipts.stamp_bits = u8::try_from(settings.int("receipts.stamp_bits")).unwrap_or(u8::MAX);
     core.receipts.anchors = parse_all(settings, "trust.anchors", "an id as `repute id` prints it")?;
     let circle = |key: &str| Circle::from_name(settings.text(key)).unwrap_or_default();

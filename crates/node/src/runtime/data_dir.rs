@@ -41,6 +41,11 @@ impl DataDir {
         self.path.join("recovery.key")
     }
 
+    /// The proof of work for the identity, if one was made.
+    pub fn stamp(&self) -> PathBuf {
+        self.path.join("stamp")
+    }
+
     /// The durable store.
     pub fn store(&self) -> PathBuf {
         self.path.join("store.sqlite3")

@@ -1,0 +1,125 @@
+//! What peers signed about each other, for people and programs; and this node's own credentials.
+
+use std::{fs, io, io::Write as _};
+
+use repute_base::BoundedVec;
+use repute_identity::{NodeId, Stamp};
+use repute_protocol::Credentials;
+use repute_trust::{ClaimLine, FaultLine, IdentityClass, ReceiptEdge, ReceiptLine, ReceiptsInput};
+
+use super::{DataDir, Node, error::NodeError};
+use crate::{Command, Input};
+
+/// The first line of a stamp's file.
+const HEAD: &str = "repute stamp 1";
+
+/// The receipts of a node, or those about one peer.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReceiptBook {
+    /// The class of the peer asked about, or of this node.
+    pub class: IdentityClass,
+    /// Latest receipts.
+    pub receipts: Vec<ReceiptLine>,
+    /// Claims.
+    pub claims: Vec<ClaimLine>,
+    /// Proven faults.
+    pub faults: Vec<FaultLine>,
+    /// What the receipts are worth in the global graph.
+    pub edges: Vec<ReceiptEdge>,
+}
+
+impl Node {
+    /// Receipts, claims and faults: all, or those in which `about` has a part.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn receipts(&self, about: Option<NodeId>) -> Result<ReceiptBook, NodeError> {
+        self.inspect(move |view| {
+            let Some(receipts) = view.core.receipts() else {
+                return ReceiptBook::default();
+            };
+            let has = |a: &NodeId, b: &NodeId| about.is_none_or(|id| *a == id || *b == id);
+            let mut book = ReceiptBook {
+                class: receipts
+                    .classes()
+                    .class(&about.unwrap_or(view.core.me()), view.now.wall),
+                receipts: receipts.export(),
+                claims: receipts.export_claims(),
+                faults: receipts.export_faults(),
+                edges: receipts.edges(view.now.wall).collect(),
+            };
+            book.receipts.retain(|one| has(&one.served, &one.by));
+            book.claims.retain(|one| has(&one.claimant, &one.accused));
+            book.faults.retain(|one| has(&one.offender, &one.offender));
+            book.edges.retain(|one| has(&one.from, &one.to));
+            book
+        })
+        .await
+    }
+
+    /// Tells the receipts of something: what a peer did for us or failed in, a session to open
+    /// before value moves, whom to ask about whom.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn tell_receipts(&self, input: ReceiptsInput) -> Result<(), NodeError> {
+        self.command(Command::Receipts(input)).await
+    }
+}
+
+impl DataDir {
+    /// The stamp that was found for the identity of this directory, if there is one.
+    ///
+    /// # Errors
+    /// What the file system says, or [`io::ErrorKind::InvalidData`] when the file holds none.
+    pub fn load_stamp(&self) -> io::Result<Option<Stamp>> {
+        let text = match fs::read_to_string(self.stamp()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let mut lines = text.lines();
+        let head = lines.next() == Some(HEAD);
+        let nonce = lines.next().and_then(|nonce| nonce.parse().ok());
+        match nonce.filter(|_| head && lines.next().is_none()) {
+            Some(nonce) => Ok(Some(Stamp { nonce })),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "{} holds no stamp; remove it, and make one with `repute id stamp`",
+                    self.stamp().display()
+                ),
+            )),
+        }
+    }
+
+    /// Keeps a stamp for the identity of this directory, whole or not at all.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn save_stamp(&self, stamp: Stamp) -> io::Result<()> {
+        self.create()?;
+        let fresh = self.stamp().with_extension("new");
+        let mut file = fs::File::create(&fresh)?;
+        writeln!(file, "{HEAD}\n{}", stamp.nonce)?;
+        file.sync_all()?;
+        fs::rename(&fresh, self.stamp())
+    }
+}
+
+/// What this node shows of itself; a file that cannot be read is said so, and stops nothing.
+pub(super) fn own(dir: &DataDir, id: NodeId) -> Option<Input> {
+    match dir.load_stamp() {
+        Ok(stamp) => stamp.map(|stamp| {
+            Input::Command(Command::Receipts(ReceiptsInput::Own(Credentials {
+                subject: id,
+                stamp: BoundedVec::truncated([stamp]),
+                vouches: BoundedVec::new(),
+            })))
+        }),
+        Err(error) => {
+            tracing::warn!(%error, "the stamp was passed over");
+            None
+        }
+    }
+}
