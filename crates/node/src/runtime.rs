@@ -1,6 +1,7 @@
 //! The shell: sockets, store, clock and keys around a [`Core`](crate::Core).
 
 mod ask;
+mod blacklist;
 mod clock;
 mod config;
 mod data_dir;
@@ -12,6 +13,7 @@ mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;
 mod node;
+mod policy;
 mod publishing;
 mod receipt_rows;
 mod receipts;
@@ -21,6 +23,7 @@ mod status;
 mod stop;
 mod subscription;
 
+pub use blacklist::{Blacklist, BlacklistEntry};
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;
 pub use error::NodeError;

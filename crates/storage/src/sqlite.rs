@@ -57,6 +57,8 @@ pub struct SqliteStore {
     writer_id: ThreadId,
     /// Released last, when nothing of this store touches the directory any more.
     lock: Mutex<Option<File>>,
+    /// Whether nothing is ever written.
+    read_only: bool,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -104,8 +106,33 @@ impl SqliteStore {
             writer_id: writer.thread().id(),
             writer: Mutex::new(Some(writer)),
             lock: Mutex::new(Some(lock)),
+            read_only: false,
         };
         Ok((store, report))
+    }
+
+    /// Opens the store in the data directory `dir` to be read only, beside the node that may be
+    /// running on it: nothing is made, recovered, migrated or set aside. Writes are answered with
+    /// [`Misuse`](StoreError::Misuse).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Io`](StoreError::Io) too when there is no database, or one of an
+    /// older version that a node must open first.
+    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        let path = opening::file(dir);
+        let counts = opening::look(&path)?;
+        let shared = Arc::new(Shared::default());
+        shared.state(|state| state.counts = counts);
+        Ok(Self {
+            path,
+            checks: Checks::new(),
+            shared,
+            readers: Mutex::default(),
+            writer: Mutex::new(None),
+            writer_id: thread::current().id(),
+            lock: Mutex::new(None),
+            read_only: true,
+        })
     }
 
     /// The database file.
@@ -168,8 +195,10 @@ impl SqliteStore {
             );
             self.shared
                 .state(|state| state.damaged = state.damaged.saturating_add(damaged));
-            // If the queue is closed they are found again next time.
-            let _ = self.shared.queue.push(Job::SetAside { table, rows });
+            if !self.read_only {
+                // If the queue is closed they are found again next time.
+                let _ = self.shared.queue.push(Job::SetAside { table, rows });
+            }
         }
         read.map(|()| damaged)
     }
@@ -198,6 +227,12 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn write(&self, mut batch: Vec<Write>, done: Done) {
         let answer = Answer::new(done);
+        if self.read_only {
+            answer.give(Err(StoreError::Misuse(
+                "this store was opened to be read only",
+            )));
+            return;
+        }
         match admit(&mut batch) {
             Err(error) => answer.give(Err(error)),
             Ok(size) => {
@@ -294,6 +329,9 @@ impl Store for SqliteStore {
     }
 
     fn flush(&self) -> Result<(), StoreError> {
+        if self.read_only {
+            return Ok(());
+        }
         if thread::current().id() == self.writer_id {
             return Err(StoreError::Misuse(
                 "flush would wait for the thread it is called from",

@@ -4,7 +4,7 @@ use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 
 use crate::{
-    Carried, Config, Context, Evidence, Fault, Gate, Influence, Record, Standing,
+    Ban, Carried, Config, Context, Evidence, Fault, Gate, Influence, Record, Standing,
     score::{Class, class, interval_of},
 };
 
@@ -20,6 +20,10 @@ pub struct Explanation {
     /// Whether that equals, to the last bit, the score kept in memory. False when records are
     /// missing from what was handed in.
     pub matches: bool,
+    /// What differs, when it does not match.
+    pub mismatch: Option<Mismatch>,
+    /// Why the gate is as it is, when it is not open.
+    pub ban: Option<Ban>,
     /// Good evidence today, in events.
     pub useful: Fixed,
     /// Evidence of hard faults today, in events.
@@ -53,6 +57,27 @@ pub struct Line {
     pub weight_then: Fixed,
     /// What is left of that today, after decay and forgetting; rounded, for people.
     pub weight_today: Fixed,
+}
+
+/// What of a score in use the stored records do not come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Which part of it.
+    pub what: &'static str,
+    /// What the stored records come to, in events; zero for what is no sum.
+    pub recomputed: Fixed,
+    /// What is in use, in events; zero for what is no sum.
+    pub used: Fixed,
+}
+
+impl Mismatch {
+    const fn bare(what: &'static str) -> Self {
+        Self {
+            what,
+            recomputed: Fixed::ZERO,
+            used: Fixed::ZERO,
+        }
+    }
 }
 
 impl Explanation {
@@ -100,6 +125,8 @@ impl Explanation {
             prior,
             influences,
             matches: true,
+            mismatch: None,
+            ban: None,
             useful: score.useful,
             hard: score.hard,
             soft: score.soft,
@@ -111,8 +138,25 @@ impl Explanation {
     /// Compares with the fold kept in memory.
     pub(crate) fn compare(&mut self, config: &Config, kept: Carried) {
         let interval = interval_of(config, self.at);
-        self.matches = self.recomputed.ladder == kept.ladder
-            && self.recomputed.score.at(config, interval) == kept.score.at(config, interval);
+        let recomputed = self.recomputed.score.at(config, interval);
+        let used = kept.score.at(config, interval);
+        let parts = [
+            ("good evidence", recomputed.useful, used.useful),
+            ("hard faults", recomputed.hard, used.hard),
+            ("soft faults", recomputed.soft, used.soft),
+        ];
+        let part = parts.into_iter().find(|(_, stored, used)| stored != used);
+        self.mismatch = match part {
+            Some((what, recomputed, used)) => Some(Mismatch {
+                what,
+                recomputed,
+                used,
+            }),
+            None if recomputed != used => Some(Mismatch::bare("counts of the interval")),
+            None if self.recomputed.ladder != kept.ladder => Some(Mismatch::bare("strikes")),
+            None => None,
+        };
+        self.matches = self.mismatch.is_none();
     }
 }
 

@@ -200,6 +200,7 @@ impl Ledger {
         let kept = self.state(&subject);
         explanation.compare(&self.config, kept);
         explanation.standing.gate = self.gate_at(subject, kept, at);
+        explanation.ban = self.ban_of(&subject, wall).cloned();
         explanation
     }
 

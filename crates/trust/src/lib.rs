@@ -70,6 +70,7 @@ mod rank;
 mod ratings;
 mod receipts;
 mod record;
+mod replay;
 mod score;
 mod selection;
 mod standing;
@@ -88,7 +89,7 @@ pub use config::{Bands, Config, LadderConfig};
 pub use criterion::{BlacklistConfig, Criterion, Mode, Threshold};
 pub use error::{ConfigError, RecordError};
 pub use evidence::{Context, Evidence, Fault};
-pub use explanation::{Explanation, Line};
+pub use explanation::{Explanation, Line, Mismatch};
 pub use hearsay::{
     CarriedSource, Circle, Footing, HearsayConfig, HearsayRecord, Influence, News, NotHeard,
     Opinion, SourceView, rank_in_averages,
@@ -117,6 +118,7 @@ pub use receipts::{
     ReceiptsInput, ReceiptsLimits, ReceiptsOutput, ReceiptsWrite,
 };
 pub use record::{Carried, Record};
+pub use replay::{Changed, Evidenced, Replay};
 pub use selection::{
     Candidate, Choice, Obstacle, Ranked, Reason, Refused, Selection, TooFew, best_peers, select,
 };

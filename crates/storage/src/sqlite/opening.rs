@@ -13,6 +13,7 @@ use super::{
     failure::{from_io, from_sqlite},
     files,
     schema::{self, APPLICATION_ID, VERSION},
+    writing::Counts,
 };
 use crate::StoreError;
 
@@ -224,6 +225,38 @@ pub(super) fn connect_reader(path: &Path) -> Result<Connection, StoreError> {
         Ok(connection)
     });
     connection.map_err(|error| from_sqlite(path, &error))
+}
+
+/// Looks at a database that is to be read only: whether it is ours and of this version, and how
+/// many rows it has.
+pub(super) fn look(path: &Path) -> Result<Counts, StoreError> {
+    let io = |detail: &str| StoreError::Io {
+        path: path.to_path_buf(),
+        detail: detail.to_owned(),
+    };
+    if !files::inspect(path)? {
+        return Err(io("there is no database yet: start the node once"));
+    }
+    let failed = |error| from_sqlite(path, &error);
+    let connection = connect_reader(path)?;
+    let found = schema::version(&connection).map_err(failed)?;
+    let known = i64::from(VERSION);
+    if found > known {
+        let path = path.to_path_buf();
+        return Err(StoreError::NewerSchema { path, found, known });
+    }
+    if found < known {
+        return Err(io(
+            "an older version of this program wrote it: start the node once",
+        ));
+    }
+    if !schema::matches(&connection, VERSION).map_err(failed)? {
+        return Err(StoreError::Corrupt {
+            path: path.to_path_buf(),
+            detail: "its tables are not those of its schema version".to_owned(),
+        });
+    }
+    Counts::load(&connection).map_err(failed)
 }
 
 /// What every connection is told: trust nothing in the file.
