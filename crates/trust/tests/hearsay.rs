@@ -321,8 +321,8 @@ fn recommenders_are_believed_less_once_experience_proves_them_wrong() {
     assert!(liar.trust < Fixed::ratio(45, 100), "{liar:?}");
     assert!(honest.trust > Fixed::HALF, "{honest:?}");
     // Whoever repeats what is known gains nothing by it.
-    bench.hear(3, SUBJECT, 60, GOOD);
-    bench.know_well(SUBJECT);
+    bench.hear(3, SUBJECT + 1, 60, GOOD);
+    bench.know_well(SUBJECT + 1);
     assert_eq!(view(&bench, 3).right, 0);
 }
 
@@ -570,6 +570,12 @@ proptest! {
         let bench = play(&steps, None);
         let wall = bench.wall();
         prop_assert_eq!(picture(&bench.reborn(), wall), picture(&bench.ledger, wall));
+        let rows: Vec<_> = bench.heard.values().cloned().collect();
+        for subject in (0..5).map(|n| id(SUBJECT + n)) {
+            let afresh = bench.ledger.recomputed_prior(&rows, subject, wall);
+            let in_use = bench.ledger.prior_of(subject, Context::Network, wall);
+            prop_assert_eq!(afresh, in_use);
+        }
         for view in bench.ledger.sources(wall) {
             let rows = bench.heard.values().filter(|row| row.source == view.source).count();
             prop_assert!(rows <= 64 + 2 * 64 + 1, "{} rows", rows);

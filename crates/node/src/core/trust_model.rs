@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use repute_base::{BoundedBytes, Machine, Mono, Timestamp, Wall};
+use repute_base::{BoundedBytes, Fixed, Machine, Mono, Timestamp, Wall};
 use repute_identity::NodeId;
 use repute_protocol::limits::RECOMMENDATION_MAX;
 use repute_trust::{
@@ -55,6 +55,16 @@ pub trait TrustModel: Send {
     fn sources(&self, _now: Wall) -> Vec<SourceView> {
         Vec::new()
     }
+    /// The prior of `subject`, folded afresh from all that was stored about sources; nothing if the
+    /// model has none.
+    fn recomputed_prior(
+        &self,
+        _heard: &[HearsayRecord],
+        _subject: NodeId,
+        _now: Wall,
+    ) -> Option<Fixed> {
+        None
+    }
     /// Whose recommendations are kept.
     fn source_ids(&self) -> Vec<NodeId> {
         Vec::new()
@@ -94,6 +104,15 @@ impl TrustModel for Ledger {
 
     fn own_recommendations(&self, now: Wall) -> Vec<(Opinion, SignedRecommendation)> {
         Ledger::own_recommendations(self, now)
+    }
+
+    fn recomputed_prior(
+        &self,
+        heard: &[HearsayRecord],
+        subject: NodeId,
+        now: Wall,
+    ) -> Option<Fixed> {
+        Some(Ledger::recomputed_prior(self, heard, subject, now))
     }
 
     fn source_ids(&self) -> Vec<NodeId> {

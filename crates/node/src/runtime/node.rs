@@ -16,7 +16,7 @@ use super::{
     error::NodeError,
     insight,
     publishing::Publishing,
-    rows, receipts, start,
+    receipts, rows, start,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
 use crate::{Command, Core, Event, Input};
@@ -360,8 +360,15 @@ impl Node {
         // What the ledger has said must be on disk before it is compared with what it knows.
         store.flush()?;
         let records = rows::records_of(store.as_ref(), subject)?;
-        self.inspect(move |view| view.core.trust().explain(subject, &records, view.now.wall))
-            .await
+        let heard = rows::heard(store.as_ref())?;
+        self.inspect(move |view| {
+            let (trust, wall) = (view.core.trust(), view.now.wall);
+            let mut why = trust.explain(subject, &records, wall);
+            let prior = trust.recomputed_prior(&heard, subject, wall);
+            why.matches &= prior.is_none_or(|prior| prior == why.prior);
+            why
+        })
+        .await
     }
 
     /// All known peers.

@@ -200,6 +200,15 @@ pub(crate) fn load(store: &dyn Store) -> Result<Snapshot, StoreError> {
     Ok(snapshot)
 }
 
+/// All that was heard, oldest first.
+pub(crate) fn heard(store: &dyn Store) -> Result<Vec<HearsayRecord>, StoreError> {
+    let rows = store.hearsay()?;
+    let read = rows
+        .iter()
+        .filter_map(|row| HearsayRecord::from_bytes(&row.body).ok());
+    Ok(read.collect())
+}
+
 /// The stored records about `subject`, oldest first.
 pub(crate) fn records_of(store: &dyn Store, subject: NodeId) -> Result<Vec<Record>, StoreError> {
     let rows = store.events_of(subject, usize::MAX)?;

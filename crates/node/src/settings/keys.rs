@@ -193,18 +193,6 @@ pub const KEYS: &[Key] = &[
         "Messages kept at most",
     ),
     key(
-        "trust.initial",
-        Kind::Float(0.0, 1.0),
-        "0.5",
-        "Trust in a stranger, before any evidence",
-    ),
-    key(
-        "trust.anchors",
-        Kind::List(64),
-        "[]",
-        "Ids of nodes whose word the operator takes: of the highest identity class",
-    ),
-    key(
         "receipts.share",
         Kind::Bool,
         "false",
@@ -215,6 +203,18 @@ pub const KEYS: &[Key] = &[
         Kind::Int(8, 64),
         "28",
         "Zero bits of a proof of work that makes an identity more than a free name",
+    ),
+    key(
+        "trust.initial",
+        Kind::Float(0.0, 1.0),
+        "0.5",
+        "Trust in a stranger, before any evidence",
+    ),
+    key(
+        "trust.anchors",
+        Kind::List(64),
+        "[]",
+        "Ids of nodes whose word the operator takes: of the highest identity class",
     ),
     key(
         "trust.min",

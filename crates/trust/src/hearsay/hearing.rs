@@ -7,7 +7,8 @@ use repute_identity::NodeId;
 use repute_protocol::limits::RECOMMENDATION_MAX;
 
 use super::{
-    Footing, HearsayRecord, Influence, News, NotHeard, Opinion, Room, SourceView, source::Source,
+    Footing, Hearsay, HearsayRecord, Influence, News, NotHeard, Opinion, Room, SourceView,
+    source::Source,
 };
 use crate::{Context, Event, Ledger, Output, Standing, Write};
 
@@ -47,6 +48,20 @@ impl Ledger {
     /// Who moves whom, and by how much: every source of recommendations, by id.
     pub fn sources(&self, wall: Wall) -> Vec<SourceView> {
         self.hearsay.views(&self.config, self.time(wall))
+    }
+
+    /// The prior of a subject, folded afresh from stored records, oldest first: what
+    /// [`prior_of`](Self::prior_of) says, to the last bit, if all of them are there.
+    pub fn recomputed_prior(&self, heard: &[HearsayRecord], subject: NodeId, wall: Wall) -> Fixed {
+        let mut fresh = Hearsay::default();
+        for record in heard {
+            let known = fresh.number_of(&record.source);
+            if known.is_none_or(|known| record.number > known) {
+                fresh.fold(&self.config, record);
+            }
+        }
+        let about = (subject, Context::Network);
+        fresh.prior(&self.config, about, self.time(wall))
     }
 
     /// Whose recommendations are kept, by id.
