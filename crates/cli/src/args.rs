@@ -60,17 +60,16 @@ pub(crate) enum Command {
     /// Run a whole network on this machine and watch it catch a liar
     Demo(Demo),
     /// Print this node's id; make its key if there is none
-    Id,
+    Id {
+        #[command(subcommand)]
+        command: Option<IdCommand>,
+    },
     /// Print the running node's ticket, to be given to others
     Ticket,
     /// Say how the running node is
     Status,
     /// List known peers, best first
-    Peers {
-        /// How many at most
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    Peers(ListPeers),
     /// Show one peer
     Peer {
         /// Its id
@@ -90,6 +89,14 @@ pub(crate) enum Command {
         duration: Option<String>,
         /// Why, for people
         #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Complain about a peer: it is noted here, and told to others where hearsay.share says so
+    Report {
+        /// About whom
+        id: String,
+        /// Why, for people; it stays on this node
+        #[arg(long)]
         reason: String,
     },
     /// Let a banned peer back in
@@ -131,6 +138,11 @@ pub(crate) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Evidence and judgement
+    Trust {
+        #[command(subcommand)]
+        command: TrustCommand,
     },
     /// Find out what is wrong, in plain words
     Doctor,
@@ -193,4 +205,133 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Print a configuration file with every key explained
     Template,
+}
+
+/// Which peers to list.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ListPeers {
+    /// How many at most
+    #[arg(long, default_value_t = 100)]
+    pub(crate) limit: usize,
+    /// Only these levels: trusted, high, medium, low, unknown, distrusted; with commas between
+    #[arg(long, value_name = "LEVEL", value_delimiter = ',')]
+    pub(crate) level: Vec<String>,
+    /// Only those that answered so many of a hundred probes, such as 90%
+    #[arg(long, value_name = "PERCENT", value_parser = crate::commands::parse_percent)]
+    pub(crate) min_uptime: Option<f64>,
+    /// Only those that take encrypted transfers
+    #[arg(long)]
+    pub(crate) encrypted: bool,
+    /// Only those that are not known to take encrypted transfers
+    #[arg(long, conflicts_with = "encrypted")]
+    pub(crate) no_encryption: bool,
+    /// Best score, most interactions or latest seen first [default: linked ones, then by trust]
+    #[arg(long, value_name = "ORDER", value_parser = ["score", "interactions", "last-seen"])]
+    pub(crate) sort: Option<String>,
+    /// Only ids that begin so
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+}
+
+/// Whom to choose, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Best {
+    /// Candidates, by id [default: all known peers]
+    pub(crate) ids: Vec<String>,
+    /// How many must pass the gates; fewer are an error
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) min: usize,
+    /// How many at most
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<usize>,
+    /// By which model: peer, transfer, network, signing, relay
+    #[arg(long, value_name = "NAME", default_value = "transfer")]
+    pub(crate) model: String,
+    /// Pessimistic estimates, and nobody tried out
+    #[arg(long)]
+    pub(crate) high_stakes: bool,
+    /// Only those that take encrypted transfers
+    #[arg(long)]
+    pub(crate) encrypted: bool,
+    /// Of a hundred places, how many go to unknown peers of class 1 and above
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) explore: u8,
+    /// Equal seeds choose alike
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IdCommand {
+    /// Spend computing time on this node's id, so that its word counts: class 1
+    Stamp {
+        /// Zero bits to search for; each doubles the time
+        #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u8).range(1..=64))]
+        bits: u8,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// List what peers signed about each other: receipts, claims, proven faults
+    Receipts {
+        /// Only those in which this peer has a part
+        id: Option<String>,
+    },
+    /// Show what was observed of all peers, or of one
+    Metrics {
+        /// Its id
+        id: Option<String>,
+    },
+    /// Score a peer by a model, part by part
+    Score {
+        /// Its id
+        id: String,
+        /// By which model: peer, transfer, network, signing, relay
+        #[arg(long, value_name = "NAME", default_value = "network")]
+        model: String,
+    },
+    /// Rank candidates: gates first, then the known by score, then the unknown
+    Best(Best),
+    /// Show a peer's past: its score over time, interactions, changes of level
+    History {
+        /// Its id
+        id: String,
+    },
+    /// Count levels, and name the best
+    Stats {
+        /// How many of the best
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        top: usize,
+    },
+    /// Recommend a peer, or warn of it: noted here, and told to others where hearsay.share says so
+    Recommend {
+        /// Whom
+        id: String,
+        /// From -1 (warn) to 1 (recommend)
+        #[arg(allow_negative_numbers = true)]
+        value: f64,
+        /// Why, for people; it stays on this node
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// List whose recommendations count, and whom they move by how much
+    Sources,
+    /// Take a source of recommendations out, as if it had never been heard, and keep it out
+    Withdraw {
+        /// Its id, as `repute trust sources` prints it
+        source: String,
+        /// Listen to it again from now on
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Judge people who rated one another, from a file; no node is needed
+    ImportRatings {
+        /// Rows SOURCE,TARGET,RATING,TIME with ratings from -10 to 10; `-` reads stdin
+        file: PathBuf,
+        /// Whose view it is: names in the file that you trust, with commas between [default: the
+        /// five most active raters, for exploration only]
+        #[arg(long, value_name = "ID", value_delimiter = ',')]
+        anchors: Vec<String>,
+    },
 }

@@ -3,8 +3,14 @@
 mod ask;
 mod config;
 mod doctor;
+mod hearsay;
 mod id;
+mod import_ratings;
+mod insight;
 mod listen;
+mod receipts;
+mod stamp;
+mod trust;
 mod up;
 
 use std::path::PathBuf;
@@ -16,8 +22,10 @@ use repute_node::{
     settings::{Layers, Settings},
 };
 
+pub(crate) use insight::parse_percent;
+
 use crate::{
-    args::{Args, Command, Global},
+    args::{Args, Command, Global, IdCommand},
     exit::{Exit, Failure},
     print::print,
 };
@@ -26,10 +34,13 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
     match command {
         Command::Up(up) => up::run(global, up).await,
         Command::Demo(demo) => crate::demo::run(global.json, &demo).await,
-        Command::Id => id::run(global),
+        Command::Id { command: None } => id::run(global),
+        Command::Id {
+            command: Some(IdCommand::Stamp { bits }),
+        } => stamp::run(global, bits).await,
         Command::Ticket => ask::ticket(global).await,
         Command::Status => ask::status(global).await,
-        Command::Peers { limit } => ask::peers(global, limit).await,
+        Command::Peers(list) => insight::peers(global, &list).await,
         Command::Peer { id } => ask::peer(global, &id).await,
         Command::Explain { id } => ask::explain(global, &id).await,
         Command::Ban {
@@ -38,6 +49,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
             reason,
         } => ask::ban(global, id, duration.as_deref(), reason).await,
         Command::Ban { id: None, .. } => ask::bans(global).await,
+        Command::Report { id, reason } => hearsay::recommend(global, &id, -1.0, reason).await,
         Command::Unban { id } => ask::unban(global, &id).await,
         Command::Join { ticket } => ask::join(global, ticket).await,
         Command::Publish { topic, text, kind } => ask::publish(global, topic, text, kind).await,
@@ -49,6 +61,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         Command::Events => listen::events(global).await,
         Command::Down => ask::down(global).await,
         Command::Config { command } => config::run(global, &command),
+        Command::Trust { command } => trust::run(global, command).await,
         Command::Doctor => doctor::run(global).await,
         Command::Completions { shell } => {
             let mut out = Vec::new();

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use crate::routes::BODY_MAX;
 use crate::{
     BanRequest, Bans, Done, EventView, ExplainView, JoinRequest, MessageView, PeerView, Peers,
-    Problem, PublishRequest, Published, StatusView, TicketView,
+    Problem, PublishRequest, Published, RecommendRequest, StatusView, TicketView, TrustSources,
 };
 
 /// The longest answer that is read, in bytes.
@@ -61,7 +61,7 @@ pub struct Client {
     path: PathBuf,
 }
 
-type Result<T> = std::result::Result<T, ClientError>;
+pub(crate) type Result<T> = std::result::Result<T, ClientError>;
 
 impl Client {
     /// A client of the node behind this socket; nothing is opened yet.
@@ -132,6 +132,40 @@ impl Client {
         self.call(Method::DELETE, &path, Bytes::new()).await
     }
 
+    /// Recommends a peer, or warns of it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn recommend(&self, request: &RecommendRequest) -> Result<Done> {
+        self.post("/v1/trust/recommendations", request).await
+    }
+
+    /// Who moves what is thought of whom.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn trust_sources(&self) -> Result<TrustSources> {
+        self.get("/v1/trust/sources").await
+    }
+
+    /// Takes a source of recommendations out.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn withdraw(&self, id: &str) -> Result<Done> {
+        let path = format!("/v1/trust/sources/{}", segment(id));
+        self.call(Method::DELETE, &path, Bytes::new()).await
+    }
+
+    /// Listens to a withdrawn source again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn readmit(&self, id: &str) -> Result<Done> {
+        self.post(&format!("/v1/trust/sources/{}", segment(id)), &())
+            .await
+    }
+
     /// An invitation to the node.
     ///
     /// # Errors
@@ -181,11 +215,15 @@ impl Client {
         self.lines("/v1/events").await
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.call(Method::GET, path, Bytes::new()).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T> {
         let body = serde_json::to_vec(body).map_err(|error| self.io(error.into()))?;
         if body.len() > BODY_MAX {
             return Err(ClientError::TooLong { len: body.len() });
@@ -193,7 +231,7 @@ impl Client {
         self.call(Method::POST, path, body.into()).await
     }
 
-    async fn call<T: DeserializeOwned>(
+    pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -304,7 +342,7 @@ impl<T: DeserializeOwned> Lines<T> {
 }
 
 /// `text` as one segment of a path or query: everything but letters and digits is escaped.
-fn segment(text: &str) -> String {
+pub(crate) fn segment(text: &str) -> String {
     use std::fmt::Write;
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

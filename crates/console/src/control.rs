@@ -3,7 +3,10 @@ use std::{future::Future, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    BanView, ControlError, EventView, ExplainView, MessageView, PeerView, StatusView, TicketView,
+    AddRequest, AppealView, BanView, BestRequest, BlacklistView, ControlError, EditRequest,
+    EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, ReceiptsView, Peers, PeersQuery,
+    RefusalView, ScoreView, SelectionView, StatsView, StatusView, TicketView, TrustSource,
+    insight_node,
 };
 
 /// A bounded stream of things that happen; it ends when the node stops.
@@ -19,6 +22,40 @@ pub trait Control: Clone + Send + Sync + 'static {
     fn peers(&self) -> impl Future<Output = Answer<Vec<PeerView>>> + Send;
     /// One known peer.
     fn peer(&self, id: String) -> impl Future<Output = Answer<PeerView>> + Send;
+    /// Known peers that pass a filter, in the order asked for. What keeps no metrics knows no
+    /// filter, and answers with a page of all.
+    fn peers_by(&self, query: PeersQuery) -> impl Future<Output = Answer<Peers>> + Send {
+        async move {
+            let peers = self.peers().await?;
+            let total = peers.len();
+            let peers = insight_node::page(peers, &query);
+            Ok(Peers { peers, total })
+        }
+    }
+    /// The metrics of all peers.
+    fn metrics(&self) -> impl Future<Output = Answer<Vec<MetricsView>>> + Send {
+        async { Err(no_metrics()) }
+    }
+    /// The metrics of one peer.
+    fn metrics_of(&self, _id: String) -> impl Future<Output = Answer<MetricsView>> + Send {
+        async { Err(no_metrics()) }
+    }
+    /// The score of a peer by a model.
+    fn score(&self, _id: String, _model: String) -> impl Future<Output = Answer<ScoreView>> + Send {
+        async { Err(no_metrics()) }
+    }
+    /// The best of some candidates.
+    fn best(&self, _request: BestRequest) -> impl Future<Output = Answer<SelectionView>> + Send {
+        async { Err(no_metrics()) }
+    }
+    /// The past of a peer.
+    fn history(&self, _id: String) -> impl Future<Output = Answer<HistoryView>> + Send {
+        async { Err(no_metrics()) }
+    }
+    /// Totals, levels, mean, and the best peers.
+    fn stats(&self, _top: usize) -> impl Future<Output = Answer<StatsView>> + Send {
+        async { Err(no_metrics()) }
+    }
     /// Why a peer stands where it stands.
     fn explain(&self, id: String) -> impl Future<Output = Answer<ExplainView>> + Send;
     /// The bans in force.
@@ -32,6 +69,71 @@ pub trait Control: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Answer<()>> + Send;
     /// Lets a peer back in; done once durable.
     fn unban(&self, id: String) -> impl Future<Output = Answer<()>> + Send;
+    /// Recommends a peer, from −100 (warn) to 100; done once durable.
+    fn recommend(
+        &self,
+        _id: String,
+        _value: i8,
+        _reason: String,
+    ) -> impl Future<Output = Answer<()>> + Send {
+        async { Err(no_hearsay()) }
+    }
+    /// Who moves what is thought of whom.
+    fn trust_sources(&self) -> impl Future<Output = Answer<Vec<TrustSource>>> + Send {
+        async { Err(no_hearsay()) }
+    }
+    /// Takes a source of recommendations out; done once durable.
+    fn withdraw(&self, _id: String) -> impl Future<Output = Answer<()>> + Send {
+        async { Err(no_hearsay()) }
+    }
+    /// Listens to a withdrawn source again; done once durable.
+    fn readmit(&self, _id: String) -> impl Future<Output = Answer<()>> + Send {
+        async { Err(no_hearsay()) }
+    }
+    /// Receipts, claims and proven faults: all, or those in which a peer has a part.
+    fn receipts(&self, _id: Option<String>) -> impl Future<Output = Answer<ReceiptsView>> + Send {
+        async { Err(ControlError::NotFound("this node keeps no receipts".into())) }
+    }
+    /// The blacklist.
+    fn blacklist(&self) -> impl Future<Output = Answer<BlacklistView>> + Send {
+        async { Err(no_blacklist()) }
+    }
+    /// Adds entries, each in place of the one of its target; done once durable.
+    fn blacklist_add(&self, request: AddRequest) -> impl Future<Output = Answer<()>> + Send {
+        let _unheeded = request;
+        async { Err(no_blacklist()) }
+    }
+    /// Changes why or until when an entry is there; done once durable.
+    fn blacklist_edit(&self, request: EditRequest) -> impl Future<Output = Answer<()>> + Send {
+        let _unheeded = request;
+        async { Err(no_blacklist()) }
+    }
+    /// Removes the entry of one target, or all there are; how many. Done once durable.
+    fn blacklist_remove(
+        &self,
+        target: Option<String>,
+    ) -> impl Future<Output = Answer<usize>> + Send {
+        let _unheeded = target;
+        async { Err(no_blacklist()) }
+    }
+    /// What the operators of banned peers had to say.
+    fn appeals(&self) -> impl Future<Output = Answer<Vec<AppealView>>> + Send {
+        async { Err(no_blacklist()) }
+    }
+    /// Forgets what a banned peer had to say; done once durable.
+    fn dismiss_appeal(&self, id: String) -> impl Future<Output = Answer<()>> + Send {
+        let _unheeded = id;
+        async { Err(no_blacklist()) }
+    }
+    /// Asks a peer that turns this node away to think again; whether that was handed over.
+    fn appeal(&self, id: String, text: String) -> impl Future<Output = Answer<bool>> + Send {
+        let _unheeded = (id, text);
+        async { Err(no_blacklist()) }
+    }
+    /// Who turns this node away, why, and until when.
+    fn refusals(&self) -> impl Future<Output = Answer<Vec<RefusalView>>> + Send {
+        async { Err(no_blacklist()) }
+    }
     /// An invitation to this node.
     fn ticket(&self) -> Answer<TicketView>;
     /// Joins through the node of a ticket.
@@ -49,4 +151,17 @@ pub trait Control: Clone + Send + Sync + 'static {
     fn events(&self) -> Stream<EventView>;
     /// Asks the node to stop.
     fn stop(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The answer of a node that keeps none.
+fn no_blacklist() -> ControlError {
+    ControlError::NotFound("this node keeps no blacklist".into())
+}
+
+fn no_metrics() -> ControlError {
+    ControlError::NotFound("this node keeps no metrics".into())
+}
+
+fn no_hearsay() -> ControlError {
+    ControlError::NotFound("this node keeps no recommendations".into())
 }

@@ -18,21 +18,44 @@
 //! # }
 //! ```
 
+mod blacklist;
+mod blacklist_client;
+mod blacklist_node;
+mod blacklist_routes;
 mod client;
 mod control;
 mod error;
+mod hearsay;
+mod insight;
+mod insight_client;
+mod insight_node;
+mod insight_routes;
 mod node;
+mod receipts;
 mod routes;
 mod server;
+mod shared_list;
 mod time;
 mod view;
 
+pub use blacklist::{
+    AddRequest, AppealRequest, AppealSent, AppealView, AppealsView, BlacklistView, Changed,
+    EditRequest, EntryRequest, EntryView, RefusalView, RefusalsView,
+};
 pub use client::{Client, ClientError, Lines};
 pub use control::{Control, Stream};
 pub use error::{ControlError, Problem};
+pub use hearsay::{RecommendRequest, RecommendationView, TrustSource, TrustSources};
+pub use insight::{
+    BestRequest, ComponentView, HistoryView, InteractionView, LevelChangeView, MetricsList,
+    MetricsView, PeersQuery, PointView, RankedView, RefusedView, ScoreView, SelectionView,
+    StatsView, TallyView, TopView,
+};
 pub use routes::router;
+pub use receipts::{ClaimView, EdgeView, FaultView, ReceiptView, ReceiptsView};
 pub use server::{Server, ServerError};
-pub use time::rfc3339;
+pub use shared_list::{Hit, ListError, Preview, SharedEntry, SharedList, Skipped};
+pub use time::{parse_rfc3339, rfc3339};
 pub use view::{
     BanRequest, BanView, Bans, Done, EventView, ExplainLine, ExplainView, JoinRequest, LinkView,
     MessageView, PeerView, Peers, PublishRequest, Published, StandingView, StatusView, TicketView,

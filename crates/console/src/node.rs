@@ -7,14 +7,16 @@ use repute_node::{Delivered, Delivery, Event, Node};
 use tokio::sync::mpsc;
 
 use crate::{
-    BanView, Control, ControlError, EventView, ExplainView, MessageView, PeerView, StatusView,
-    Stream, TicketView, time::rfc3339,
+    AddRequest, AppealView, BanView, BestRequest, BlacklistView, Control, ControlError,
+    EditRequest, EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, Peers,
+    PeersQuery, ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream, TicketView,
+    TrustSource, blacklist_node, insight_node, time::rfc3339,
 };
 
 /// Lines that wait for a slow reader at most.
 const STREAM_QUEUE: usize = 256;
 
-fn parse_id(text: &str) -> Result<NodeId, ControlError> {
+pub(crate) fn parse_id(text: &str) -> Result<NodeId, ControlError> {
     text.parse()
         .map_err(|error| ControlError::BadRequest(format!("not a peer's id: {error}")))
 }
@@ -41,6 +43,36 @@ impl Control for Node {
         let peer = Node::peer(self, parse_id(&id)?).await?;
         let unknown = || ControlError::NotFound("no such peer is known to this node".into());
         peer.map(Into::into).ok_or_else(unknown)
+    }
+
+    async fn peers_by(&self, query: PeersQuery) -> Result<Peers, ControlError> {
+        insight_node::peers(self, query).await
+    }
+
+    async fn metrics(&self) -> Result<Vec<MetricsView>, ControlError> {
+        insight_node::metrics(self).await
+    }
+
+    async fn metrics_of(&self, id: String) -> Result<MetricsView, ControlError> {
+        let metrics = Node::metrics_of(self, parse_id(&id)?).await?;
+        Ok(MetricsView::new(id, &metrics))
+    }
+
+    async fn score(&self, id: String, model: String) -> Result<ScoreView, ControlError> {
+        let scored = Node::score(self, parse_id(&id)?, &model).await?;
+        Ok(ScoreView::new(id, &scored))
+    }
+
+    async fn best(&self, request: BestRequest) -> Result<SelectionView, ControlError> {
+        insight_node::best(self, request).await
+    }
+
+    async fn history(&self, id: String) -> Result<HistoryView, ControlError> {
+        insight_node::history(self, id).await
+    }
+
+    async fn stats(&self, top: usize) -> Result<StatsView, ControlError> {
+        Ok(Node::summary(self, top).await?.into())
     }
 
     async fn explain(&self, id: String) -> Result<ExplainView, ControlError> {
@@ -76,6 +108,62 @@ impl Control for Node {
             ));
         }
         Ok(Node::unban(self, id).await?)
+    }
+
+    async fn recommend(&self, id: String, value: i8, reason: String) -> Result<(), ControlError> {
+        Ok(Node::recommend(self, parse_id(&id)?, value, &reason).await?)
+    }
+
+    async fn trust_sources(&self) -> Result<Vec<TrustSource>, ControlError> {
+        let sources = Node::sources(self).await?;
+        Ok(sources.into_iter().map(Into::into).collect())
+    }
+
+    async fn withdraw(&self, id: String) -> Result<(), ControlError> {
+        Ok(Node::withdraw(self, parse_id(&id)?).await?)
+    }
+
+    async fn readmit(&self, id: String) -> Result<(), ControlError> {
+        Ok(Node::readmit(self, parse_id(&id)?).await?)
+    }
+
+    async fn receipts(&self, id: Option<String>) -> Result<ReceiptsView, ControlError> {
+        let about = id.as_deref().map(parse_id).transpose()?;
+        Ok(Node::receipts(self, about).await?.into())
+    }
+
+    async fn blacklist(&self) -> Result<BlacklistView, ControlError> {
+        Ok(Node::blacklist(self).await?.into())
+    }
+
+    async fn blacklist_add(&self, request: AddRequest) -> Result<(), ControlError> {
+        blacklist_node::add(self, request).await
+    }
+
+    async fn blacklist_edit(&self, request: EditRequest) -> Result<(), ControlError> {
+        blacklist_node::edit(self, request).await
+    }
+
+    async fn blacklist_remove(&self, target: Option<String>) -> Result<usize, ControlError> {
+        blacklist_node::remove(self, target).await
+    }
+
+    async fn appeals(&self) -> Result<Vec<AppealView>, ControlError> {
+        let appeals = Node::appeals(self).await?;
+        Ok(appeals.into_iter().map(Into::into).collect())
+    }
+
+    async fn dismiss_appeal(&self, id: String) -> Result<(), ControlError> {
+        blacklist_node::dismiss(self, parse_id(&id)?).await
+    }
+
+    async fn appeal(&self, id: String, text: String) -> Result<bool, ControlError> {
+        blacklist_node::appeal(self, parse_id(&id)?, &text).await
+    }
+
+    async fn refusals(&self) -> Result<Vec<RefusalView>, ControlError> {
+        let refusals = Node::refusals(self).await?;
+        Ok(refusals.into_iter().map(Into::into).collect())
     }
 
     fn ticket(&self) -> Result<TicketView, ControlError> {
@@ -199,8 +287,26 @@ fn event_view(event: &Event) -> Option<EventView> {
             ("level-changed", peer, format!("{from} to {to}"))
         }
         Event::Warned { peer, kind } => ("warned", peer, kind.to_string()),
+        Event::Recommended { by, peer, value } => {
+            let detail = format!("{:+.2} by {by}", f64::from(*value) / 100.0);
+            ("recommended", peer, detail)
+        }
+        Event::SourceWithdrawn { source } => ("source-withdrawn", source, String::new()),
         Event::Banned(ban) => ("banned", &ban.subject, ban.reason.to_string()),
         Event::Unbanned { peer, .. } => ("unbanned", peer, String::new()),
+        Event::Refused(refusal) => (
+            "refused",
+            &refusal.peer,
+            format!(
+                "{}: {}; try again at {}",
+                refusal.reason,
+                refusal.detail.escaped(),
+                rfc3339(refusal.retry_at)
+            ),
+        ),
+        Event::Appeal { peer, sent: true } => ("appeal-sent", peer, String::new()),
+        Event::Appeal { peer, sent: false } => ("appeal-failed", peer, String::new()),
+        Event::Appealed { peer, text } => ("appealed", peer, text.escaped().to_string()),
         _ => return None,
     };
     Some(EventView {

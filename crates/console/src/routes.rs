@@ -15,25 +15,31 @@ use serde::{Deserialize, Serialize};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 
 use crate::{
-    BanRequest, Bans, Control, ControlError, Done, ExplainView, JoinRequest, PeerView, Peers,
-    PublishRequest, Published, StatusView, Stream, TicketView,
+    BanRequest, Bans, Control, ControlError, Done, ExplainView, JoinRequest, PeerView,
+    PublishRequest, Published, RecommendRequest, StatusView, Stream, TicketView, TrustSources,
+    blacklist_routes, insight_routes, receipts,
 };
 
 /// The longest request body, in bytes: a message of 64 KiB, escaped as JSON at its worst.
 pub(crate) const BODY_MAX: usize = 512 * 1024;
-/// Peers in one answer unless asked otherwise, and at most.
-const PAGE: usize = 100;
-const PAGE_MAX: usize = 10_000;
 
 /// The API, version 1.
 pub fn router<C: Control>(control: C) -> Router {
     Router::new()
         .route("/v1/status", get(status::<C>))
-        .route("/v1/peers", get(peers::<C>))
+        .merge(insight_routes::routes::<C>())
         .route("/v1/peers/{id}", get(peer::<C>))
         .route("/v1/peers/{id}/explain", get(explain::<C>))
         .route("/v1/bans", get(bans::<C>).post(ban::<C>))
         .route("/v1/bans/{id}", delete(unban::<C>))
+        .route("/v1/trust/recommendations", post(recommend::<C>))
+        .route("/v1/trust/sources", get(trust_sources::<C>))
+        .route(
+            "/v1/trust/sources/{id}",
+            post(readmit::<C>).delete(withdraw::<C>),
+        )
+        .merge(blacklist_routes::routes::<C>())
+        .merge(receipts::routes::<C>())
         .route("/v1/ticket", get(ticket::<C>))
         .route("/v1/join", post(join::<C>))
         .route("/v1/publish", post(publish::<C>))
@@ -50,34 +56,13 @@ pub fn router<C: Control>(control: C) -> Router {
         .with_state(control)
 }
 
-type Answer<T> = Result<Json<T>, ControlError>;
+pub(crate) type Answer<T> = Result<Json<T>, ControlError>;
 
 async fn status<C: Control>(State(control): State<C>) -> Answer<StatusView> {
     control.status().await.map(Json)
 }
 
-#[derive(Deserialize)]
-struct Page {
-    #[serde(default)]
-    offset: usize,
-    limit: Option<usize>,
-}
-
-async fn peers<C: Control>(
-    State(control): State<C>,
-    page: Result<Query<Page>, QueryRejection>,
-) -> Answer<Peers> {
-    let page = query(page)?;
-    let peers = control.peers().await?;
-    let limit = page.limit.unwrap_or(PAGE).min(PAGE_MAX);
-    let total = peers.len();
-    Ok(Json(Peers {
-        peers: peers.into_iter().skip(page.offset).take(limit).collect(),
-        total,
-    }))
-}
-
-type Id = Result<Path<String>, PathRejection>;
+pub(crate) type Id = Result<Path<String>, PathRejection>;
 
 async fn peer<C: Control>(State(control): State<C>, id: Id) -> Answer<PeerView> {
     control.peer(segment(id)?).await.map(Json)
@@ -93,7 +78,7 @@ async fn bans<C: Control>(State(control): State<C>) -> Answer<Bans> {
     }))
 }
 
-fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ControlError> {
+pub(crate) fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ControlError> {
     json.map(|Json(value)| value).map_err(|error| {
         if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
             return ControlError::TooLarge(format!(
@@ -105,13 +90,13 @@ fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, ControlError> {
     })
 }
 
-fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ControlError> {
+pub(crate) fn query<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, ControlError> {
     query
         .map(|Query(value)| value)
         .map_err(|error| ControlError::BadRequest(error.body_text()))
 }
 
-fn segment(id: Id) -> Result<String, ControlError> {
+pub(crate) fn segment(id: Id) -> Result<String, ControlError> {
     id.map(|Path(id)| id)
         .map_err(|error| ControlError::BadRequest(error.body_text()))
 }
@@ -128,6 +113,38 @@ async fn ban<C: Control>(
 
 async fn unban<C: Control>(State(control): State<C>, id: Id) -> Answer<Done> {
     control.unban(segment(id)?).await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn recommend<C: Control>(
+    State(control): State<C>,
+    json: Result<Json<RecommendRequest>, JsonRejection>,
+) -> Answer<Done> {
+    let request = body(json)?;
+    if !(-1.0..=1.0).contains(&request.value) {
+        let problem = "the value of a recommendation lies between -1 (warn) and 1 (recommend)";
+        return Err(ControlError::BadRequest(problem.into()));
+    }
+    // Within ±100, as was just checked.
+    let hundredths = (request.value * 100.0).round() as i8;
+    control
+        .recommend(request.id, hundredths, request.reason)
+        .await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn trust_sources<C: Control>(State(control): State<C>) -> Answer<TrustSources> {
+    let sources = control.trust_sources().await?;
+    Ok(Json(TrustSources { sources }))
+}
+
+async fn withdraw<C: Control>(State(control): State<C>, id: Id) -> Answer<Done> {
+    control.withdraw(segment(id)?).await?;
+    Ok(Json(Done { done: true }))
+}
+
+async fn readmit<C: Control>(State(control): State<C>, id: Id) -> Answer<Done> {
+    control.readmit(segment(id)?).await?;
     Ok(Json(Done { done: true }))
 }
 

@@ -8,7 +8,7 @@ use repute_node::{
 use repute_protocol::{Capability, Support};
 use serde::{Deserialize, Serialize};
 
-use crate::time::rfc3339;
+use crate::{RecommendationView, time::rfc3339};
 
 /// How a node is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ pub struct StandingView {
 }
 
 /// Six digits are what people compare; the ledger keeps twenty bits.
-fn shown(value: Fixed) -> f64 {
+pub(crate) fn shown(value: Fixed) -> f64 {
     (value.to_f64() * 1e6).round() / 1e6
 }
 
@@ -171,13 +171,24 @@ pub struct PeerView {
     pub failures: u16,
     /// `supported`, `not-supported` or `unknown`.
     pub encrypted_transfer: String,
+    /// Things done together, ever.
+    #[serde(default)]
+    pub interactions: u64,
+    /// The share of probes answered, with the prior.
+    #[serde(default)]
+    pub uptime: f64,
     /// The link, if there is one.
     pub link: Option<LinkView>,
 }
 
 impl From<PeerStatus> for PeerView {
     fn from(peer: PeerStatus) -> Self {
-        let PeerStatus { view, standing, .. } = peer;
+        let PeerStatus {
+            view,
+            standing,
+            entry,
+            ..
+        } = peer;
         let support = match view.support(Capability::ENCRYPTED_TRANSFER) {
             Support::Supported => "supported",
             Support::NotSupported => "not-supported",
@@ -196,6 +207,8 @@ impl From<PeerStatus> for PeerView {
             last_seen: rfc3339(view.last_seen),
             failures: view.failures,
             encrypted_transfer: support.into(),
+            interactions: entry.interactions,
+            uptime: shown(entry.uptime),
             link: view.link.map(|link| LinkView {
                 remote: link.remote.to_string(),
                 inbound: link.inbound,
@@ -253,6 +266,10 @@ pub struct ExplainView {
     pub hard: f64,
     /// Evidence of soft faults today, in events.
     pub soft: f64,
+    /// The score of what is not known: what a stranger has, moved by recommendations.
+    pub prior: f64,
+    /// What moves it, the strongest first.
+    pub recommendations: Vec<RecommendationView>,
     /// The events, oldest first.
     pub events: Vec<ExplainLine>,
 }
@@ -276,6 +293,8 @@ impl From<Explanation> for ExplainView {
             useful: shown(why.useful),
             hard: shown(why.hard),
             soft: shown(why.soft),
+            prior: shown(why.prior),
+            recommendations: why.influences.into_iter().map(Into::into).collect(),
             events: why.lines.iter().map(line).collect(),
         }
     }

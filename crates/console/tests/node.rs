@@ -9,7 +9,7 @@
 
 use repute_base::{BoundedVec, Wall};
 use repute_console::{
-    BanRequest, Client, ClientError, JoinRequest, Problem, PublishRequest, Server,
+    BanRequest, Client, ClientError, JoinRequest, Problem, PublishRequest, RecommendRequest, Server,
 };
 use repute_identity::{Identity, NodeId, Ticket};
 use repute_node::{Node, NodeConfig};
@@ -166,4 +166,55 @@ async fn a_message_is_published_and_heard_as_a_line() {
     assert_eq!(news.next().await.unwrap(), None);
     while events.next().await.unwrap().is_some() {}
     problem(ours.client.status().await, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_complaint_is_noted_explained_and_withdrawn_without_a_trace() {
+    let running = run().await;
+    let client = &running.client;
+    assert!(client.trust_sources().await.unwrap().sources.is_empty());
+    let request = |id: String, value: f64| RecommendRequest {
+        id,
+        value,
+        reason: "sells what is not his".into(),
+    };
+    let id = stranger().to_string();
+    client.recommend(&request(id.clone(), -1.0)).await.unwrap();
+    let why = client.explain(&id).await.unwrap();
+    assert!(
+        why.matches && (why.prior - 0.455_8).abs() < 0.000_1,
+        "{why:?}"
+    );
+    let line = why.recommendations.first().unwrap();
+    assert!(line.own && line.moves < 0.0);
+    assert_eq!(line.reason, "sells what is not his");
+    let sources = client.trust_sources().await.unwrap().sources;
+    assert_eq!(sources.len(), 1);
+    assert_eq!(sources.first().unwrap().recommendations, [line.clone()]);
+
+    // Once a day about each; never about oneself; nothing beyond the scale.
+    let again = problem(client.recommend(&request(id.clone(), 1.0)).await, 409);
+    assert!(again.title.contains("day"), "{}", again.title);
+    let own = running.node.id().to_string();
+    problem(client.recommend(&request(own.clone(), 1.0)).await, 409);
+    problem(client.recommend(&request(id.clone(), 1.5)).await, 400);
+    problem(client.recommend(&request("nobody".into(), 1.0)).await, 400);
+
+    client.withdraw(&own).await.unwrap();
+    let why = client.explain(&id).await.unwrap();
+    assert_eq!((why.prior, why.recommendations.len()), (0.5, 0));
+    assert!(
+        client
+            .trust_sources()
+            .await
+            .unwrap()
+            .sources
+            .first()
+            .unwrap()
+            .withdrawn
+    );
+    problem(client.recommend(&request(id.clone(), 1.0)).await, 409);
+    client.readmit(&own).await.unwrap();
+    client.recommend(&request(id.clone(), 1.0)).await.unwrap();
+    assert!(client.explain(&id).await.unwrap().prior > 0.54);
 }

@@ -98,46 +98,6 @@ fn status_text(view: &StatusView) -> String {
     out
 }
 
-pub(super) async fn peers(global: &Global, limit: usize) -> Done {
-    let view = client(global)?.peers(limit).await?;
-    if global.json {
-        return print_json(&view);
-    }
-    if view.peers.is_empty() {
-        return print("no peers yet: join one with `repute join TICKET`\n");
-    }
-    let mut out = format!(
-        "{:<11} {:<10} {:<17} {:<11} {:<7} ADDRESS\n",
-        "PEER", "STATE", "TRUST", "LEVEL", "GATE"
-    );
-    for peer in &view.peers {
-        let standing = &peer.standing;
-        let address = peer.link.as_ref().map(|link| link.remote.as_str());
-        let address = address
-            .or(peer.addresses.first().map(String::as_str))
-            .unwrap_or("-");
-        let _written = writeln!(
-            out,
-            "{:<11} {:<10} {} {:.3}  {:<11} {:<7} {address}",
-            short(&peer.id),
-            peer.state,
-            bar(standing.trust, 10),
-            standing.trust,
-            standing.level,
-            standing.gate
-        );
-    }
-    if view.total > view.peers.len() {
-        let _written = writeln!(
-            out,
-            "{} more: --limit {}",
-            view.total - view.peers.len(),
-            view.total
-        );
-    }
-    print(&out)
-}
-
 pub(super) async fn peer(global: &Global, id: &str) -> Done {
     let id = full_id(global, id).await?;
     let view = client(global)?.peer(&id).await?;
@@ -223,6 +183,25 @@ fn explain_text(why: &ExplainView) -> String {
         "from {:.3} events of good evidence, {:.3} of hard faults, {:.3} of soft faults\n",
         why.useful, why.hard, why.soft
     );
+    if !why.recommendations.is_empty() {
+        let _written = writeln!(
+            out,
+            "what others say makes {:.6} of the unknown part",
+            why.prior
+        );
+    }
+    for line in &why.recommendations {
+        let by = if line.own { "you" } else { short(&line.source) };
+        let reason = match line.reason.is_empty() {
+            true => String::new(),
+            false => format!(": {}", escaped(&line.reason)),
+        };
+        let _written = writeln!(
+            out,
+            "  {:+.2} by {by:<11} moves it by {:+.6}, until {}{reason}",
+            line.value, line.moves, line.expires
+        );
+    }
     if why.events.is_empty() {
         out.push_str("no events: a stranger\n");
     } else {
@@ -248,7 +227,7 @@ fn explain_text(why: &ExplainView) -> String {
 }
 
 /// The id that begins with `text`, if exactly one known peer has it; else `text` itself.
-async fn full_id(global: &Global, text: &str) -> Result<String, Failure> {
+pub(super) async fn full_id(global: &Global, text: &str) -> Result<String, Failure> {
     if text.len() >= 52 {
         return Ok(text.into());
     }

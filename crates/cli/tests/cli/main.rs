@@ -8,6 +8,9 @@
 mod codes;
 mod documents;
 mod files;
+mod hearsay;
+mod ratings;
+mod receipts;
 mod running;
 mod settings;
 mod terminal;

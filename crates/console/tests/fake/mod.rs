@@ -48,6 +48,8 @@ pub fn peer(number: usize) -> PeerView {
         last_seen: "2026-11-21T08:00:00.000Z".into(),
         failures: 0,
         encrypted_transfer: "unknown".into(),
+        interactions: 0,
+        uptime: 0.5,
         link: None,
     }
 }
@@ -140,6 +142,8 @@ impl Control for Fake {
             useful: 0.0,
             hard: 0.0,
             soft: 0.0,
+            prior: 0.5,
+            recommendations: Vec::new(),
             events: Vec::new(),
         })
     }
@@ -166,6 +170,25 @@ impl Control for Fake {
     async fn unban(&self, id: String) -> Answer<()> {
         self.note(format!("unban {id}"));
         self.known(&id).map(drop)
+    }
+
+    async fn recommend(&self, id: String, value: i8, reason: String) -> Answer<()> {
+        self.note(format!("recommend {id} {value} {reason}"));
+        Ok(())
+    }
+
+    async fn trust_sources(&self) -> Answer<Vec<repute_console::TrustSource>> {
+        Ok(Vec::new())
+    }
+
+    async fn withdraw(&self, id: String) -> Answer<()> {
+        self.note(format!("withdraw {id}"));
+        Ok(())
+    }
+
+    async fn readmit(&self, id: String) -> Answer<()> {
+        self.note(format!("readmit {id}"));
+        Ok(())
     }
 
     fn ticket(&self) -> Answer<TicketView> {
