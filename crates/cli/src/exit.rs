@@ -47,6 +47,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// A file of the data directory that cannot be read or written.
+    pub(crate) fn from_file(error: std::io::Error) -> Self {
+        Self::new(Exit::Config, error.to_string())
+    }
+}
+
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let exit = match &error {

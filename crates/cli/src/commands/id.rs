@@ -1,5 +1,5 @@
-use repute_identity::keystore;
-use repute_node::IdentitySource;
+use repute_identity::{Inception, keystore};
+use repute_node::{DataDir, IdentitySource};
 use serde::Serialize;
 
 use super::data_dir;
@@ -17,21 +17,26 @@ struct Id {
     keystore: String,
 }
 
+/// The record of this data directory's identity, which is made if there is none.
+pub(super) fn inception(dir: &DataDir) -> Result<Inception, Failure> {
+    let path = dir.identity();
+    if path.exists() {
+        // Reading the public record needs no passphrase.
+        return keystore::inception(&path)
+            .map_err(|error| Failure::new(Exit::Config, error.to_string()));
+    }
+    Ok(*IdentitySource::DataDir.open(dir)?.inception())
+}
+
 /// Prints who the node of this data directory is, running or not.
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
     let dir = data_dir(global)?;
-    let path = dir.identity();
-    // Reading the public record needs no passphrase.
-    let inception = if path.exists() {
-        keystore::inception(&path).map_err(|error| Failure::new(Exit::Config, error.to_string()))?
-    } else {
-        *IdentitySource::DataDir.open(&dir)?.inception()
-    };
+    let inception = inception(&dir)?;
     let id = Id {
         id: inception.node_id().to_string(),
         short: inception.node_id().short(),
         key: inception.key.to_string(),
-        keystore: path.display().to_string(),
+        keystore: dir.identity().display().to_string(),
     };
     if global.json {
         print_json(&id)
