@@ -104,6 +104,22 @@ pub(crate) enum Command {
         /// Whose ban
         id: String,
     },
+    /// Show and change who is kept out: identities, addresses and prefixes
+    Blacklist {
+        #[command(subcommand)]
+        command: Option<BlacklistCommand>,
+        /// Only entries in which this text occurs
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Ask the operator of a node that turns this one away to think again
+    Appeal {
+        /// Which node: its id
+        peer: String,
+        /// What to say, at most 128 bytes
+        #[arg(long)]
+        text: String,
+    },
     /// Join the network through another node
     Join {
         /// What `repute ticket` printed there
@@ -272,7 +288,81 @@ pub(crate) enum IdCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum BlacklistCommand {
+    /// List the entries
+    List {
+        /// Only those in which this text occurs
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+    },
+    /// Add an entry, or replace the one of this target
+    Add {
+        /// A peer's id, an IP address, or a prefix such as 192.0.2.0/24
+        target: String,
+        /// Why, for people, at most 128 bytes
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// For how long, such as 90m, 24h or 30d [default: for good]
+        #[arg(long = "for", value_name = "TIME")]
+        duration: Option<String>,
+    },
+    /// Change why or until when an entry is there
+    Edit {
+        /// Whom it names
+        target: String,
+        /// The new reason
+        #[arg(long)]
+        reason: Option<String>,
+        /// How long it lasts from now
+        #[arg(long = "for", value_name = "TIME")]
+        duration: Option<String>,
+        /// It lasts for good from now on
+        #[arg(long, conflicts_with = "duration")]
+        for_good: bool,
+    },
+    /// Remove an entry
+    Remove {
+        /// Whom it names
+        target: String,
+    },
+    /// Remove every entry
+    Clear {
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take in a list that somebody exported
+    Import {
+        /// Which file
+        file: PathBuf,
+        /// Only say what it would do; works without a running node
+        #[arg(long)]
+        preview: bool,
+        /// Take it in without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write the entries as a list for others
+    Export {
+        /// To which file [default: print it]
+        file: Option<PathBuf>,
+    },
+    /// List what the operators of banned peers had to say
+    Appeals {
+        /// Forget what this peer had to say
+        #[arg(long, value_name = "ID")]
+        dismiss: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
+    /// Judge the stored evidence by other parameters: --config FILE or --set KEY=VALUE
+    Replay {
+        /// How many changed scores to show
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        top: usize,
+    },
     /// List what peers signed about each other: receipts, claims, proven faults
     Receipts {
         /// Only those in which this peer has a part

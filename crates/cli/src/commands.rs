@@ -1,6 +1,7 @@
 //! One function a command.
 
 mod ask;
+mod blacklist;
 mod config;
 mod doctor;
 mod hearsay;
@@ -10,6 +11,7 @@ mod insight;
 mod listen;
 mod receipts;
 mod stamp;
+mod replay;
 mod trust;
 mod up;
 
@@ -50,6 +52,10 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         } => ask::ban(global, id, duration.as_deref(), reason).await,
         Command::Ban { id: None, .. } => ask::bans(global).await,
         Command::Report { id, reason } => hearsay::recommend(global, &id, -1.0, reason).await,
+        Command::Blacklist { command, search } => {
+            blacklist::run(global, command, search.as_deref()).await
+        }
+        Command::Appeal { peer, text } => blacklist::appeal(global, &peer, text).await,
         Command::Unban { id } => ask::unban(global, &id).await,
         Command::Join { ticket } => ask::join(global, ticket).await,
         Command::Publish { topic, text, kind } => ask::publish(global, topic, text, kind).await,

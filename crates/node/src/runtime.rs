@@ -1,5 +1,6 @@
 //! The shell: sockets, store, clock and keys around a [`Core`](crate::Core).
 
+mod archive;
 mod ask;
 mod blacklist;
 mod clock;
@@ -23,6 +24,7 @@ mod status;
 mod stop;
 mod subscription;
 
+pub use archive::{Archive, ArchiveError};
 pub use blacklist::{Blacklist, BlacklistEntry};
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;

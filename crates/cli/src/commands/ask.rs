@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use repute_console::{BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, StatusView};
+use repute_console::{BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, StatusView, RefusalView};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::client;
@@ -15,6 +15,9 @@ use crate::{
 
 type Done = Result<(), Failure>;
 
+/// Refusals that `repute status` shows.
+const REFUSALS_SHOWN: usize = 5;
+
 pub(super) async fn ticket(global: &Global) -> Done {
     let view = client(global)?.ticket().await?;
     if global.json {
@@ -25,12 +28,35 @@ pub(super) async fn ticket(global: &Global) -> Done {
 }
 
 pub(super) async fn status(global: &Global) -> Done {
-    let view = client(global)?.status().await?;
+    let client = client(global)?;
+    let view = client.status().await?;
     if global.json {
-        print_json(&view)
-    } else {
-        print(&status_text(&view))
+        return print_json(&view);
     }
+    let mut out = status_text(&view);
+    let refusals = client.refusals().await?.refusals;
+    out.push_str(&refused_text(&refusals));
+    print(&out)
+}
+
+/// Who turns this node away, a line each.
+fn refused_text(refusals: &[RefusalView]) -> String {
+    let mut out = String::new();
+    for (place, refusal) in refusals.iter().take(REFUSALS_SHOWN).enumerate() {
+        let name = if place == 0 { "refused by" } else { "" };
+        let _written = writeln!(
+            out,
+            "{name:<12}{}: {} ({}); try again at {}",
+            short(&refusal.id),
+            refusal.reason,
+            escaped(&refusal.detail),
+            refusal.retry
+        );
+    }
+    if let Some(more) = refusals.len().checked_sub(REFUSALS_SHOWN).filter(|more| *more > 0) {
+        let _written = writeln!(out, "{:<12}and {more} more", "");
+    }
+    out
 }
 
 fn status_text(view: &StatusView) -> String {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{data_dir, settings};
 use crate::{
     args::{ConfigCommand, Global},
-    exit::Failure,
+    exit::{Exit, Failure},
     print::{print, print_json},
 };
 
@@ -20,16 +20,30 @@ pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failur
     match command {
         ConfigCommand::Template => print(&Settings::documented_defaults()),
         ConfigCommand::Check => {
-            let settings = settings(global, Vec::new())?;
-            NodeConfig::from_settings(&settings, data_dir(global)?.path())?;
-            if global.json {
-                print_json(&serde_json::json!({ "ok": true }))
-            } else {
-                print("the configuration is sound\n")
-            }
+            check(global)
         }
         ConfigCommand::Show { origin } => show(global, *origin),
     }
+}
+
+/// Says all that is unsound, and fails if anything is.
+fn check(global: &Global) -> Result<(), Failure> {
+    let settings = settings(global, Vec::new())?;
+    let problems = NodeConfig::problems(&settings)?;
+    if problems.is_empty() {
+        NodeConfig::from_settings(&settings, data_dir(global)?.path())?;
+    }
+    if global.json {
+        print_json(&serde_json::json!({ "ok": problems.is_empty(), "problems": problems }))?;
+    } else if problems.is_empty() {
+        print("the configuration is sound\n")?;
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let all = problems.join("\n  ");
+    let message = format!("unsound configuration:\n  {all}");
+    Err(Failure::new(Exit::Config, message))
 }
 
 fn show(global: &Global, with_origin: bool) -> Result<(), Failure> {

@@ -11,6 +11,7 @@ use crate::{
     args::Global,
     exit::{Exit, Failure},
     print::{print, print_json},
+    show::{escaped, short},
 };
 
 /// A clock before this (2026-11-01, when this was written) is certainly wrong.
@@ -157,6 +158,37 @@ fn key(global: &Global) -> Result<Finding, Failure> {
     })
 }
 
+/// Who turns this node away, why, and when to try again.
+async fn refused(global: &Global, links: usize) -> Result<Vec<Finding>, Failure> {
+    let refusals = client(global)?.refusals().await?.refusals;
+    let Some(first) = refusals.first() else {
+        return Ok(Vec::new());
+    };
+    let says = format!(
+        "{} peers turn this node away; {} says {} ({}), and to try again at {}",
+        refusals.len(),
+        short(&first.id),
+        first.reason,
+        escaped(&first.detail),
+        first.retry
+    );
+    // Full peers and bans by single ones are everyday's; without any link they are the reason.
+    if links > 0 {
+        return Ok(vec![Finding::good("refusals", says)]);
+    }
+    let remedy = match first.reason.as_str() {
+        "banned" => {
+            "nothing hammers at a closed door: the node tries again at that time by itself; \
+             `repute appeal ID --text ...` asks its operator to think again"
+        }
+        "wrong-network" => "set `network` to the name that the others use",
+        "wrong-version" => "update the older of the two programs",
+        "wrong-identity" => "ask for a new ticket: somebody else answers at that address",
+        _ => "the node tries again at that time by itself",
+    };
+    Ok(vec![Finding::bad("refusals", says, remedy)])
+}
+
 /// What the running node says of itself.
 async fn running(global: &Global) -> Result<Vec<Finding>, Failure> {
     let status = match client(global)?.status().await {
@@ -186,6 +218,7 @@ async fn running(global: &Global) -> Result<Vec<Finding>, Failure> {
              address above",
         )
     });
+    findings.extend(refused(global, status.peers_active).await?);
     if status.storage_full {
         findings.push(Finding::bad(
             "disk",

@@ -1,6 +1,6 @@
 //! Evidence and judgement: `repute trust …`.
 
-use super::{hearsay, import_ratings, insight, receipts};
+use super::{replay, hearsay, import_ratings, insight, receipts};
 use crate::{
     args::{Global, TrustCommand},
     exit::Failure,
@@ -8,6 +8,7 @@ use crate::{
 
 pub(super) async fn run(global: &Global, command: TrustCommand) -> Result<(), Failure> {
     match command {
+        TrustCommand::Replay { top } => replay::run(global, top),
         TrustCommand::Receipts { id } => receipts::run(global, id.as_deref()).await,
         TrustCommand::Metrics { id } => insight::metrics(global, id.as_deref()).await,
         TrustCommand::Score { id, model } => insight::score(global, &id, &model).await,

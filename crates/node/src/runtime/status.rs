@@ -3,6 +3,8 @@ use repute_identity::NodeId;
 use repute_peers::{PeerState, PeerView};
 use repute_trust::{Entry, Standing};
 
+use crate::Core;
+
 /// How a node is.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -54,6 +56,14 @@ pub struct PeerStatus {
 }
 
 impl PeerStatus {
+    pub(super) fn of(core: &Core, view: PeerView, wall: Wall) -> Self {
+        Self {
+            standing: core.trust().standing(view.id, wall),
+            entry: super::insight::entry(core, view.id, wall),
+            view,
+        }
+    }
+
     /// Whether both ends have admitted a link.
     pub fn is_active(&self) -> bool {
         self.view.state == PeerState::Active
