@@ -11,6 +11,7 @@ mod files;
 mod hearsay;
 mod ratings;
 mod receipts;
+mod insight;
 mod running;
 mod settings;
 mod terminal;

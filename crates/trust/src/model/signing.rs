@@ -36,7 +36,12 @@ impl SigningModel {
         };
         let speed =
             unknown + (tier(signing.seconds.value) - unknown).mul(known(signing.sessions()));
-        let earned = rate.mul(int(60) + volume + speed);
+        let most = int(60) + volume + speed;
+        let earned = match stakes {
+            // Multiplied before it is divided: a new identity has 50, not a trace less.
+            Stakes::Ordinary => (int(5) + ok).mul(most).div(int(7) + ok + failures),
+            Stakes::High => rate.mul(most),
+        };
         Assessment {
             score: (earned - signing.pool).clamp(Fixed::ZERO, int(100)),
             components: vec![
@@ -107,6 +112,7 @@ mod tests {
 
     #[test]
     fn every_case_of_the_table_comes_out_as_printed() {
+        assert_eq!(case(0, 0, (0, 0), 0.0), 50.0, "to the last bit");
         for (what, found, expected) in [
             ("new identity", case(0, 0, (0, 0), 0.0), 50.0),
             ("1 fast success", case(1, 0, (0, 0), 1.0), 53.8),
