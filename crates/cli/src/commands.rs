@@ -10,8 +10,8 @@ mod import_ratings;
 mod insight;
 mod listen;
 mod receipts;
-mod stamp;
 mod replay;
+mod stamp;
 mod trust;
 mod up;
 

@@ -4,9 +4,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     AddRequest, AppealView, BanView, BestRequest, BlacklistView, ControlError, EditRequest,
-    EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, ReceiptsView, Peers, PeersQuery,
-    RefusalView, ScoreView, SelectionView, StatsView, StatusView, TicketView, TrustSource,
-    insight_node,
+    EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, Peers, PeersQuery,
+    ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, TicketView,
+    TrustSource, insight_node,
 };
 
 /// A bounded stream of things that happen; it ends when the node stops.

@@ -51,8 +51,8 @@ pub use insight::{
     MetricsView, PeersQuery, PointView, RankedView, RefusedView, ScoreView, SelectionView,
     StatsView, TallyView, TopView,
 };
-pub use routes::router;
 pub use receipts::{ClaimView, EdgeView, FaultView, ReceiptView, ReceiptsView};
+pub use routes::router;
 pub use server::{Server, ServerError};
 pub use shared_list::{Hit, ListError, Preview, SharedEntry, SharedList, Skipped};
 pub use time::{parse_rfc3339, rfc3339};

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use crate::{
     AddRequest, AppealView, BanView, BestRequest, BlacklistView, Control, ControlError,
     EditRequest, EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, Peers,
-    PeersQuery, ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream, TicketView,
-    TrustSource, blacklist_node, insight_node, time::rfc3339,
+    PeersQuery, ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream,
+    TicketView, TrustSource, blacklist_node, insight_node, time::rfc3339,
 };
 
 /// Lines that wait for a slow reader at most.

@@ -260,6 +260,12 @@ pub struct ExplainView {
     pub standing: StandingView,
     /// Whether that is, to the last bit, the score in use.
     pub matches: bool,
+    /// What is not, when it is not.
+    #[serde(default)]
+    pub mismatch: Option<String>,
+    /// The rule behind a gate that is closed.
+    #[serde(default)]
+    pub ban: Option<BanView>,
     /// Good evidence today, in events.
     pub useful: f64,
     /// Evidence of hard faults today, in events.
@@ -290,6 +296,13 @@ impl From<Explanation> for ExplainView {
             time: rfc3339(why.at),
             standing: why.standing.into(),
             matches: why.matches,
+            mismatch: why.mismatch.map(|part| {
+                format!(
+                    "{}: the stored events come to {}, in use is {}",
+                    part.what, part.recomputed, part.used
+                )
+            }),
+            ban: why.ban.map(Into::into),
             useful: shown(why.useful),
             hard: shown(why.hard),
             soft: shown(why.soft),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use repute_console::{BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, StatusView, RefusalView};
+use repute_console::{
+    BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, RefusalView, StatusView,
+};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::client;
@@ -53,7 +55,11 @@ fn refused_text(refusals: &[RefusalView]) -> String {
             refusal.retry
         );
     }
-    if let Some(more) = refusals.len().checked_sub(REFUSALS_SHOWN).filter(|more| *more > 0) {
+    if let Some(more) = refusals
+        .len()
+        .checked_sub(REFUSALS_SHOWN)
+        .filter(|more| *more > 0)
+    {
         let _written = writeln!(out, "{:<12}and {more} more", "");
     }
     out
@@ -209,6 +215,16 @@ fn explain_text(why: &ExplainView) -> String {
         "from {:.3} events of good evidence, {:.3} of hard faults, {:.3} of soft faults\n",
         why.useful, why.hard, why.soft
     );
+    if let Some(ban) = &why.ban {
+        let until = ban.until.as_deref().unwrap_or("for good");
+        let _written = writeln!(
+            out,
+            "kept out by the {} since {}, until {until}: {}\n",
+            ban.by,
+            ban.since,
+            escaped(&ban.reason)
+        );
+    }
     if !why.recommendations.is_empty() {
         let _written = writeln!(
             out,
@@ -249,6 +265,9 @@ fn explain_text(why: &ExplainView) -> String {
     } else {
         "\nrecomputed from the stored events: NOT the score in use; some events are not stored\n"
     });
+    if let Some(mismatch) = &why.mismatch {
+        let _written = writeln!(out, "what differs: {mismatch}");
+    }
     out
 }
 

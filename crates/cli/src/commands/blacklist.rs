@@ -6,6 +6,7 @@ use repute_console::{
     AddRequest, AppealRequest, BlacklistView, ClientError, EditRequest, EntryRequest, PeerView,
     Preview, SharedList,
 };
+use repute_identity::keystore;
 use repute_node::{Archive, NodeConfig, trust::Target};
 
 use super::{ask::full_id, client, data_dir, settings};
@@ -99,7 +100,12 @@ async fn known(global: &Global) -> Result<(BlacklistView, Vec<PeerView>, Option<
             let config = NodeConfig::from_settings(&settings, dir.path())?;
             let (list, peers) = Archive::open(&dir)?.into_view(config.core)?;
             let peers = peers.into_iter().map(Into::into).collect();
-            Ok((list.into(), peers, None))
+            // Behind a passphrase the id is not worth asking for.
+            let me = match keystore::is_encrypted(&dir.identity()) {
+                Ok(false) => keystore::load(&dir.identity(), None).ok(),
+                _ => None,
+            };
+            Ok((list.into(), peers, me.map(|me| me.id().to_string())))
         }
         Err(error) => Err(error.into()),
     }
@@ -198,7 +204,10 @@ async fn clear(global: &Global, yes: bool) -> Done {
 async fn import(global: &Global, file: &Path, preview: bool, yes: bool) -> Done {
     let mut bytes = Vec::new();
     let refused = |error: String| {
-        Failure::new(Exit::Usage, format!("{}: {error}", escaped(&file.display().to_string())))
+        Failure::new(
+            Exit::Usage,
+            format!("{}: {error}", escaped(&file.display().to_string())),
+        )
     };
     fs::File::open(file)
         .and_then(|opened| opened.take(FILE_MAX).read_to_end(&mut bytes))
@@ -242,7 +251,11 @@ fn preview_text(preview: &Preview) -> String {
     for skip in preview.skipped_because.iter().take(SHOWN) {
         let _written = writeln!(out, "  entry {}: {}: {}", skip.place, skip.target, skip.why);
     }
-    let _written = writeln!(out, "\nknown peers it would keep out: {}", preview.hits.len());
+    let _written = writeln!(
+        out,
+        "\nknown peers it would keep out: {}",
+        preview.hits.len()
+    );
     for hit in preview.hits.iter().take(SHOWN) {
         let linked = if hit.linked { ", linked now" } else { "" };
         let _written = writeln!(
@@ -251,7 +264,11 @@ fn preview_text(preview: &Preview) -> String {
             short(&hit.id),
             hit.trust,
             hit.level,
-            if hit.target == hit.id { "its id" } else { &hit.target }
+            if hit.target == hit.id {
+                "its id"
+            } else {
+                &hit.target
+            }
         );
     }
     if preview.hits.len() > SHOWN {
@@ -318,7 +335,11 @@ pub(super) async fn appeal(global: &Global, peer: &str, text: String) -> Done {
     let id = full_id(global, peer).await?;
     let done = client(global)?.appeal(&AppealRequest { id, text }).await?;
     if done.sent {
-        return told(global, &done, "handed over; whether it is read is up to them\n");
+        return told(
+            global,
+            &done,
+            "handed over; whether it is read is up to them\n",
+        );
     }
     Err(Failure::new(
         Exit::Failure,

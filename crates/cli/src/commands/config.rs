@@ -19,9 +19,7 @@ struct Shown {
 pub(super) fn run(global: &Global, command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Template => print(&Settings::documented_defaults()),
-        ConfigCommand::Check => {
-            check(global)
-        }
+        ConfigCommand::Check => check(global),
         ConfigCommand::Show { origin } => show(global, *origin),
     }
 }

@@ -1,6 +1,6 @@
 //! Evidence and judgement: `repute trust …`.
 
-use super::{replay, hearsay, import_ratings, insight, receipts};
+use super::{hearsay, import_ratings, insight, receipts, replay};
 use crate::{
     args::{Global, TrustCommand},
     exit::Failure,

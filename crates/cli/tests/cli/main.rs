@@ -5,13 +5,14 @@
     reason = "test support is no #[test] function, so clippy does not see it as a test"
 )]
 
+mod blacklist;
 mod codes;
 mod documents;
 mod files;
 mod hearsay;
+mod insight;
 mod ratings;
 mod receipts;
-mod insight;
 mod running;
 mod settings;
 mod terminal;

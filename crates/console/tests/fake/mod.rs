@@ -139,6 +139,8 @@ impl Control for Fake {
             time: peer.last_seen,
             standing: peer.standing,
             matches: true,
+            mismatch: None,
+            ban: None,
             useful: 0.0,
             hard: 0.0,
             soft: 0.0,
