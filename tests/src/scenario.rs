@@ -17,6 +17,7 @@ mod replay;
 mod stack;
 mod swarm;
 mod sybil;
+mod trust;
 
 use crate::Outcome;
 
@@ -37,6 +38,7 @@ pub use replay::REPLAY;
 pub use stack::*;
 pub use swarm::{SWARM, run_with as run_swarm};
 pub use sybil::{GOSSIP_ATTACKS, run_attack};
+pub use trust::*;
 
 /// One thing that is done to a network, and at which sizes.
 ///
@@ -152,6 +154,19 @@ pub const ALL: &[Scenario] = &[
     ECLIPSE,
     GROWTH,
     OVERLAY,
+    TRUST_EIGENTRUST_A,
+    TRUST_EIGENTRUST_B,
+    TRUST_EIGENTRUST_C,
+    TRUST_EIGENTRUST_D,
+    TRUST_FLOOD_FARMING,
+    TRUST_ON_OFF,
+    TRUST_WHITEWASH,
+    TRUST_SLANDER,
+    TRUST_BALLOT_STUFFING,
+    TRUST_SYBIL_REGION,
+    TRUST_COLLUSION_RING,
+    TRUST_BAD_ANCHOR,
+    TRUST_WITHHOLDING,
     STACK_LOSS,
     STACK_PARTITION,
     STACK_SLOW,

@@ -78,6 +78,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|n| Candidate {
             id: seller(n),
             class: IdentityClass::Free,
+            rank: Fixed::ZERO,
             encrypted: None,
             dossier: Dossier {
                 metrics: chronicle.metrics(seller(n), now.wall),

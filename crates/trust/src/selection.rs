@@ -3,7 +3,9 @@ use alloc::vec::Vec;
 use repute_base::{Fixed, Rng};
 use repute_identity::NodeId;
 
-use crate::{Component, Dossier, IdentityClass, Level, ScoringModel, Stakes};
+use crate::{
+    Component, Dossier, IdentityClass, Level, ScoringModel, Stakes, model::estimate::expected,
+};
 
 /// Somebody who might be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,9 @@ pub struct Candidate {
     pub id: NodeId,
     /// What its identity cost.
     pub class: IdentityClass,
+    /// N·t, its rank in averages ([`rank_in_averages`](crate::rank_in_averages)): 1 is average, 0
+    /// somebody for whom nobody of rank vouches.
+    pub rank: Fixed,
     /// Whether it takes encrypted transfers, if that is known.
     pub encrypted: Option<bool>,
     /// What is known of it.
@@ -80,7 +85,7 @@ pub struct Ranked {
 pub enum Reason {
     /// The best score of the known.
     Known,
-    /// Too little is known: behind all that are known, by the pessimistic score.
+    /// Too little good is known: behind all that are known, by what it showed.
     Unknown,
     /// Drawn from the unknown of class 1 and above, to give newcomers a chance.
     Explored,
@@ -150,11 +155,13 @@ pub struct TooFew {
 
 /// Ranks candidates by a model: gates first, then the known by score, then the unknown.
 ///
-/// Gates first, because no speed makes up for a lie. The unknown come after all that are known,
-/// so that a fresh identity never beats an old honest one, and by their pessimistic score, so
-/// that those who showed something come before those who showed nothing. A tenth of the places is
-/// theirs all the same. Two candidates of one id count once; the order of the candidates does not
-/// matter; equal seeds choose alike.
+/// Gates first, because no speed makes up for a lie. The unknown come after all that are known to
+/// be good, so that a fresh identity never beats an old honest one; and a first fault makes nobody
+/// known. Among themselves they stand by what they showed and by who vouches for them, so that
+/// those who served once come before strangers, and strangers before those who failed. A tenth of
+/// the places is theirs all the same: half of it goes to those for whom nobody vouches yet. Two
+/// candidates of one id count once; the order of the candidates does not matter; equal seeds choose
+/// alike.
 ///
 /// # Errors
 /// [`TooFew`] when fewer than required pass.
@@ -214,11 +221,17 @@ pub fn best_peers(
     Ok(selection.chosen)
 }
 
+/// Known before unknown. The known by score, then rank; the unknown by what they showed, then
+/// rank, then their pessimistic score.
+type Order = (bool, Fixed, Fixed, Fixed);
+
 /// A candidate that passed.
 struct Passed {
-    /// Known before unknown, then by score.
-    order: (bool, Fixed),
-    class: IdentityClass,
+    order: Order,
+    /// Whether nobody of rank vouches for it.
+    unvouched: bool,
+    /// Whether it may be tried, although too little is known.
+    newcomer: bool,
     ranked: Ranked,
 }
 
@@ -241,14 +254,21 @@ fn admit(
     if assessment.score < choice.score_min {
         return Err(Obstacle::Score);
     }
-    let known = standing.level != Level::Unknown;
-    let rank = match known {
-        true => assessment.score,
-        false => model.assess(&candidate.dossier, Stakes::High).score,
+    let known = standing.is_proven();
+    let (order, newcomer) = if known {
+        let order = (true, assessment.score, candidate.rank, Fixed::ZERO);
+        (order, false)
+    } else {
+        let shown = shown(candidate);
+        let cautious = model.assess(&candidate.dossier, Stakes::High).score;
+        let paid = candidate.class > IdentityClass::Free;
+        let order = (false, shown, candidate.rank, cautious);
+        (order, paid && shown >= Fixed::HALF)
     };
     Ok(Passed {
-        order: (known, rank),
-        class: candidate.class,
+        order,
+        unvouched: candidate.rank <= Fixed::ZERO,
+        newcomer,
         ranked: Ranked {
             id: candidate.id,
             place: 0,
@@ -264,6 +284,21 @@ fn admit(
     })
 }
 
+/// What somebody showed of whom too little is known: the mean of a Beta distribution that begins
+/// with two events at the prior, and with up to one good event more if peers of rank vouch for it.
+/// A stranger is one half; who failed at first is less, who served once is more.
+fn shown(candidate: &Candidate) -> Fixed {
+    let outcomes = candidate.dossier.metrics.outcomes();
+    let prior = candidate.dossier.standing.prior();
+    let vouched = candidate.rank.clamp(Fixed::ZERO, Fixed::ONE);
+    expected(
+        outcomes.ok,
+        outcomes.failed,
+        prior + prior + vouched,
+        (Fixed::ONE - prior) + (Fixed::ONE - prior),
+    )
+}
+
 /// Fills the places: the next best, or now and then somebody unknown.
 fn places(passed: Vec<Passed>, choice: &Choice, rng: &mut Rng) -> Vec<Ranked> {
     let count = choice.count.min(passed.len());
@@ -271,12 +306,9 @@ fn places(passed: Vec<Passed>, choice: &Choice, rng: &mut Rng) -> Vec<Ranked> {
         Stakes::Ordinary => u64::from(choice.explore_percent.min(100)),
         Stakes::High => 0,
     };
-    let worthy = |entry: &Passed| {
-        entry.ranked.reason == Reason::Unknown && entry.class > IdentityClass::Free
-    };
     let (mut drawn, rest): (Vec<Passed>, Vec<Passed>) = passed
         .into_iter()
-        .partition(|entry| explore > 0 && worthy(entry));
+        .partition(|entry| explore > 0 && entry.newcomer);
     // Who is not drawn waits in its own place, by score.
     let mut best = rest.into_iter().peekable();
     let mut chosen = Vec::with_capacity(count);
@@ -287,8 +319,7 @@ fn places(passed: Vec<Passed>, choice: &Choice, rng: &mut Rng) -> Vec<Ranked> {
             first > best.map(|entry| entry.order)
         };
         let entry = if draw {
-            let at = usize::try_from(rng.below(drawn.len() as u64)).unwrap_or_default();
-            let mut entry = drawn.remove(at);
+            let mut entry = drawn.remove(newcomer(&drawn, rng));
             entry.ranked.reason = Reason::Explored;
             Some(entry)
         } else if newcomer_first(&drawn, best.peek()) {
@@ -302,4 +333,19 @@ fn places(passed: Vec<Passed>, choice: &Choice, rng: &mut Rng) -> Vec<Ranked> {
         }));
     }
     chosen
+}
+
+/// Who is tried: now somebody for whom others vouch, now somebody for whom nobody does. Drawn from
+/// all alike, whoever brings the most names would take all trials.
+fn newcomer(drawn: &[Passed], rng: &mut Rng) -> usize {
+    let places = |unvouched: bool| -> Vec<usize> {
+        let all = drawn.iter().enumerate();
+        all.filter(|(_, entry)| entry.unvouched == unvouched)
+            .map(|(place, _)| place)
+            .collect()
+    };
+    let first = rng.chance(1, 2);
+    let place = rng.choose(&places(first)).copied();
+    let place = place.or_else(|| rng.choose(&places(!first)).copied());
+    place.unwrap_or_default()
 }

@@ -17,6 +17,23 @@ pub struct Standing {
     pub gate: Gate,
 }
 
+impl Standing {
+    /// Whether good evidence is behind it: a quarter of the weight of what is not known, 125 events
+    /// by default. A first fault takes a peer out of the unknown, but not into the proven.
+    pub fn is_proven(&self) -> bool {
+        self.level != Level::Unknown && self.belief.mul(Fixed::from_int(4)) >= self.uncertainty
+    }
+
+    /// The score of what is not known: one half, moved by recommendations.
+    pub fn prior(&self) -> Fixed {
+        if self.uncertainty <= Fixed::ZERO {
+            return Fixed::HALF;
+        }
+        let prior = (self.trust - self.belief).div(self.uncertainty);
+        prior.clamp(Fixed::ZERO, Fixed::ONE)
+    }
+}
+
 /// A score in one word, ordered from worst to best; a stranger is not below a cheat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {

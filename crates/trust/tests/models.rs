@@ -40,6 +40,7 @@ fn candidate(n: u16, dossier: Dossier) -> Candidate {
     Candidate {
         id: id(n),
         class: IdentityClass::Free,
+        rank: Fixed::ZERO,
         encrypted: None,
         dossier,
     }
@@ -428,4 +429,68 @@ fn who_is_filtered_out_is_told_why() {
         why,
         [(id(2), Obstacle::Encryption), (id(3), Obstacle::Score)]
     );
+}
+
+/// Somebody who was met a few times, and what became of it.
+fn met(n: u16, ok: u32, failed: u32, rank: Fixed) -> Candidate {
+    let mut dossier = Dossier::of_stranger(stranger());
+    dossier.metrics.transfers = Tally::new(ok, failed);
+    if failed > 0 {
+        // A hard fault makes it known, but for nothing good.
+        let quarter = Fixed::ratio(1, 4);
+        dossier.standing = Standing {
+            trust: Fixed::ratio(4, 10),
+            uncertainty: Fixed::ONE - quarter + Fixed::ratio(1, 20),
+            level: Level::Low,
+            ..stranger()
+        };
+    }
+    Candidate {
+        class: IdentityClass::Vouched,
+        rank,
+        ..candidate(n, dossier)
+    }
+}
+
+#[test]
+fn a_first_fault_brings_nobody_before_strangers() {
+    let candidates = [
+        met(1, 0, 1, Fixed::ZERO),
+        met(2, 0, 0, Fixed::ZERO),
+        met(3, 3, 0, Fixed::ZERO),
+        met(4, 0, 0, Fixed::ONE),
+    ];
+    let model = repute_trust::TransferModel;
+    let order: Vec<NodeId> = best_peers(&model, &candidates, 0)
+        .unwrap()
+        .into_iter()
+        .map(|ranked| ranked.id)
+        .collect();
+    // Who served, whom others vouch for, nobody, who failed.
+    assert_eq!(order, [3, 4, 2, 1].map(id));
+}
+
+#[test]
+fn whoever_brings_the_most_names_takes_no_more_than_half_of_the_trials() {
+    let fakes = (100..200).map(|n| met(n, 0, 0, Fixed::ZERO));
+    let newcomers = (1..4).map(|n| met(n, 0, 0, Fixed::HALF));
+    let candidates: Vec<Candidate> = fakes.chain(newcomers).collect();
+    let choice = Choice {
+        count: 1,
+        ..Choice::default()
+    };
+    let model = repute_trust::TransferModel;
+    let (mut tried, mut fake) = (0, 0);
+    for seed in 0..2_000 {
+        let selection = select(&model, &candidates, &choice, &mut Rng::from_u64(seed)).unwrap();
+        let one = &selection.chosen[0];
+        tried += u32::from(one.reason == Reason::Explored);
+        fake += u32::from(
+            candidates
+                .iter()
+                .any(|c| c.id == one.id && c.rank == Fixed::ZERO),
+        );
+    }
+    assert!((140..260).contains(&tried), "{tried} of 2,000 were tried");
+    assert!((60..140).contains(&fake), "{fake} fakes were chosen");
 }

@@ -31,6 +31,7 @@ fn limits() -> Limits {
         bans: 3,
         recent: 4,
         records: 8,
+        ..Limits::default()
     }
 }
 
