@@ -289,3 +289,26 @@ fn a_flood_of_frames_is_dropped_unchecked() {
     assert_eq!(forged(&town, 1), 1);
     town.handle(1, ReceiptsInput::Tick);
 }
+
+#[test]
+fn a_receipt_from_the_far_future_fades_by_our_own_clock() {
+    let mut town = Town::new(3);
+    for node in 0..3 {
+        town.stamp(node);
+    }
+    town.link(0, 2);
+    town.link(1, 2);
+    let ahead = ReceiptTerms {
+        t1: u64::MAX,
+        ..town.terms(0, 1, 7, 50)
+    };
+    let receipt = town.forge_together(0, 1, ahead);
+    let subject = town.id(0);
+    town.answer(2, 0, subject, vec![receipt]);
+    assert_eq!(town.nodes[2].receipts.pairs(), 1);
+    town.pass(HOUR * 24 * 60);
+    assert_eq!(town.nodes[2].receipts.pairs(), 1);
+    town.pass(HOUR * 24 * 31);
+    assert_eq!(town.nodes[2].receipts.pairs(), 0);
+    town.assert_nobody_was_blamed();
+}

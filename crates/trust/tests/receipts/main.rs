@@ -10,4 +10,5 @@
 mod bounds;
 mod honest;
 mod hostile;
+mod storm;
 mod town;
