@@ -9,8 +9,12 @@ use repute_base::{BoundedString, Rng, Timestamp};
 use repute_identity::NodeId;
 use repute_node::peers::{DialFailure, LinkDown};
 use repute_node::trust::By;
-use repute_node::{Command, Config, Core, Event, Input, Output, PersistId, Snapshot};
-use repute_protocol::{Disconnect, Envelope, Frame, FrameHeader, FromPeer, Misbehaviour, Unsigned};
+use repute_node::{
+    Command, Config, Core, Event, Input, Output, PersistId, Snapshot, trust::ReceiptsInput,
+};
+use repute_protocol::{
+    Disconnect, Envelope, Frame, FrameHeader, FromPeer, Misbehaviour, Outcome, Service, Unsigned,
+};
 
 use super::{
     cast::{
@@ -39,6 +43,7 @@ struct Node {
     dials: VecDeque<NodeId>,
     unanswered: VecDeque<(NodeId, Envelope)>,
     to_sign: VecDeque<(u64, Unsigned)>,
+    to_attest: VecDeque<(u64, Vec<u8>)>,
     to_persist: VecDeque<PersistId>,
 }
 
@@ -51,8 +56,13 @@ impl Node {
         config.peers.outbound_slots = 4;
         config.peers.prefix_links_max = 4;
         config.peers.prefix_outbound_max = 3;
+        config.receipts.settle = Duration::from_secs(2);
+        config.receipts.interval = Duration::from_secs(60);
+        config.receipts.share = true;
+        config.receipts.stamp_bits = 1;
         let snapshot = Snapshot {
             start: 1_690_000_000_000,
+            inception: Some(*identity(n).inception()),
             ..Snapshot::default()
         };
         let core = Core::new(id(n), config, snapshot, None, Rng::from_u64(seed)).unwrap();
@@ -65,6 +75,7 @@ impl Node {
             dials: VecDeque::new(),
             unanswered: VecDeque::new(),
             to_sign: VecDeque::new(),
+            to_attest: VecDeque::new(),
             to_persist: VecDeque::new(),
         }
     }
@@ -93,6 +104,9 @@ impl Node {
                 }
                 Output::Verify { from, envelope } => keep(&mut self.unanswered, (from, envelope)),
                 Output::Sign { token, unsigned } => keep(&mut self.to_sign, (token, unsigned)),
+                Output::Attest { token, statement } => {
+                    keep(&mut self.to_attest, (token, statement));
+                }
                 Output::Persist { id, .. } => keep(&mut self.to_persist, id),
                 Output::Event(event) => self.judge(&event),
                 _ => {}
@@ -102,7 +116,9 @@ impl Node {
 
     fn judge(&self, event: &Event) {
         let accused = match event {
-            Event::Misbehaved { peer, .. } | Event::Warned { peer, .. } => peer,
+            Event::Misbehaved { peer, .. }
+            | Event::Warned { peer, .. }
+            | Event::ProvenFault { peer } => peer,
             Event::Banned(ban) if ban.by != By::Operator => &ban.subject,
             _ => return,
         };
@@ -125,6 +141,10 @@ impl Node {
         if let Some((token, unsigned)) = self.to_sign.pop_front() {
             let envelope = unsigned.sign(identity(self.n));
             self.give(now, Input::Signed { token, envelope });
+        }
+        if let Some((token, statement)) = self.to_attest.pop_front() {
+            let signature = identity(self.n).sign(&statement);
+            self.give(now, Input::Attested { token, signature });
         }
         if let Some(id) = self.to_persist.pop_front() {
             let kept = if how == 1 {
@@ -383,6 +403,7 @@ impl World {
             7 => Command::Unsubscribe {
                 topic: topic(reader.byte()),
             },
+            8 => Command::Receipts(receipts_of(reader, peer)),
             11 if reader.byte() == 255 => return self.me.give(now, Input::Shutdown),
             _ => Command::Subscribe {
                 topic: topic(reader.byte()),
@@ -413,6 +434,27 @@ impl World {
             }
             self.part(now);
         }
+    }
+}
+
+fn receipts_of(reader: &mut Reader<'_>, peer: NodeId) -> ReceiptsInput {
+    let service = Service::ALL[usize::from(reader.byte() % 4)];
+    match reader.byte() % 4 {
+        0 => ReceiptsInput::Open { peer, service },
+        1 => ReceiptsInput::Served {
+            peer,
+            service,
+            amount: reader.wide(),
+        },
+        2 => ReceiptsInput::Failed {
+            peer,
+            service,
+            kind: Outcome::Aborted,
+        },
+        _ => ReceiptsInput::Ask {
+            peer,
+            subject: id(reader.byte() % 8),
+        },
     }
 }
 
