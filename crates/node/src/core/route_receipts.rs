@@ -41,8 +41,16 @@ impl Core {
     }
 
     pub(super) fn settle_receipts(&mut self, now: Timestamp, input: ReceiptsInput) {
+        let from = match &input {
+            ReceiptsInput::Frame(frame) => Some(frame.peer()),
+            _ => None,
+        };
         if let Some(receipts) = &mut self.receipts {
             receipts.handle(now, input);
+        }
+        // It may have shown what it is.
+        if let Some(peer) = from {
+            self.ask_for_recommendations(now, peer);
         }
         while let Some(output) = self.receipts.as_mut().and_then(|one| one.poll_output()) {
             self.route_receipts(output);
