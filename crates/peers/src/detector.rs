@@ -183,6 +183,7 @@ impl Peers {
         let alarmed = self.now.mono < detector.alarm_until || !detector.suspects.is_empty();
         let calm = if alarmed { 1 } else { self.config.calm_factor };
         self.stretched(self.config.probe_period.saturating_mul(calm))
+            .saturating_mul(self.refusals.pace())
     }
 
     /// A probe was missed: from now on this node looks closely, for a while.

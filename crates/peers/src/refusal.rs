@@ -26,30 +26,79 @@ pub struct Refusal {
     pub retry_at: Wall,
 }
 
+impl Refusal {
+    /// Whether it says that we send too much, or too often.
+    fn is_of_pace(&self) -> bool {
+        let codes = ["banned: budget-exceeded", "banned: attempts"];
+        let detail = self.detail.as_str();
+        match self.reason {
+            DisconnectReason::Overload => true,
+            DisconnectReason::Banned => codes.iter().any(|code| detail.starts_with(code)),
+            _ => false,
+        }
+    }
+}
+
+/// Times that probes become rarer when peers say they are too many, and at most.
+const PACE_STEP: u32 = 4;
+const PACE_MAX: u32 = 16;
+/// So many peers must say so: one alone could blind us.
+const COMPLAINTS_MIN: usize = 2;
+
 /// The latest refusal of each peer.
-#[derive(Debug, Default)]
-pub(crate) struct Refusals(BTreeMap<NodeId, Refusal>);
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    by_peer: BTreeMap<NodeId, Refusal>,
+    /// How many times rarer than configured this node probes, having been told that it asks too
+    /// much; until it restarts.
+    pace: u32,
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self {
+            by_peer: BTreeMap::new(),
+            pace: 1,
+        }
+    }
+}
 
 impl Refusals {
+    pub(crate) fn pace(&self) -> u32 {
+        self.pace
+    }
+
+    /// Slows down when as many peers say that we ask too much as still have a link with us.
+    fn heed(&mut self, links: usize) {
+        let complaints = self.by_peer.values().filter(|known| known.is_of_pace());
+        if complaints.count() >= links.max(COMPLAINTS_MIN) {
+            self.pace = self.pace.saturating_mul(PACE_STEP).min(PACE_MAX);
+        }
+    }
+
     pub(crate) fn forget(&mut self, peer: &NodeId) {
-        self.0.remove(peer);
+        self.by_peer.remove(peer);
     }
 
     fn note(&mut self, refusal: Refusal) {
-        if !self.0.contains_key(&refusal.peer) && self.0.len() >= REFUSALS_MAX {
-            let oldest = self.0.values().map(|known| (known.at, known.peer)).min();
+        if !self.by_peer.contains_key(&refusal.peer) && self.by_peer.len() >= REFUSALS_MAX {
+            let oldest = self
+                .by_peer
+                .values()
+                .map(|known| (known.at, known.peer))
+                .min();
             if let Some((_, oldest)) = oldest {
-                self.0.remove(&oldest);
+                self.by_peer.remove(&oldest);
             }
         }
-        self.0.insert(refusal.peer, refusal);
+        self.by_peer.insert(refusal.peer, refusal);
     }
 }
 
 impl Peers {
     /// The peers that turned us away and have not taken us in since, by id.
     pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
-        self.refusals.0.values()
+        self.refusals.by_peer.values()
     }
 
     /// Notes a goodbye that says more than that a link is not needed.
@@ -69,7 +118,11 @@ impl Peers {
             at,
             retry_at: at + goodbye.retry(),
         };
+        let complains = refusal.is_of_pace();
         self.refusals.note(refusal.clone());
+        if complains {
+            self.refusals.heed(self.links.len());
+        }
         self.event(Event::RefusedBy(refusal));
     }
 }
@@ -90,8 +143,33 @@ mod tests {
                 retry_at: Wall::MAX,
             });
         }
-        assert_eq!(refusals.0.len(), REFUSALS_MAX);
-        assert!(refusals.0.contains_key(&NodeId::from_bytes([199; 32])));
-        assert!(!refusals.0.contains_key(&NodeId::from_bytes([0; 32])));
+        assert_eq!(refusals.by_peer.len(), REFUSALS_MAX);
+        assert!(
+            refusals
+                .by_peer
+                .contains_key(&NodeId::from_bytes([199; 32]))
+        );
+        assert!(!refusals.by_peer.contains_key(&NodeId::from_bytes([0; 32])));
+    }
+
+    #[test]
+    fn one_peer_alone_cannot_slow_us_down_and_most_of_them_can_only_so_far() {
+        let mut refusals = Refusals::default();
+        let mut told = |n: u8, links: usize| {
+            refusals.note(Refusal {
+                peer: NodeId::from_bytes([n; 32]),
+                reason: DisconnectReason::Banned,
+                detail: BoundedString::truncated("banned: budget-exceeded"),
+                at: Wall::ZERO,
+                retry_at: Wall::ZERO,
+            });
+            refusals.heed(links);
+            refusals.pace()
+        };
+        assert_eq!(told(1, 0), 1);
+        assert_eq!(told(2, 3), 1, "three others keep us");
+        assert_eq!(told(3, 3), 4);
+        assert_eq!(told(4, 0), 16);
+        assert_eq!(told(5, 0), 16);
     }
 }
