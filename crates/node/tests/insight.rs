@@ -1,10 +1,12 @@
 //! What a node makes of its peers: metrics, scores by model, selection, past, over restarts.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
+#[allow(dead_code, reason = "other tests wait for events")]
 mod support;
 
 use std::time::Duration;

@@ -244,10 +244,10 @@ fn the_past_is_downsampled_and_bounded() {
     assert_eq!(told.len(), CHANGES_MAX);
     assert!(levels.ends_with(&told), "{told:?} {levels:?}");
 
-    // What one busy peer takes in the store.
+    // What one busy peer takes, in the store and, once it is saved, in memory.
     let saved = save(&mut chronicle, 400 * 24);
     assert_eq!(saved.len(), 1);
-    assert!(saved[0].1.len() < 4_096, "{} bytes", saved[0].1.len());
+    assert!(saved[0].1.len() < 3_072, "{} bytes", saved[0].1.len());
 }
 
 #[test]
@@ -288,6 +288,20 @@ fn a_restart_loses_nothing_that_was_saved_and_folds_in_what_was_not() {
     let now = at(60).wall;
     assert_eq!(again.metrics(peer, now), chronicle.metrics(peer, now));
     assert_eq!(again.history(peer), chronicle.history(peer));
+}
+
+#[test]
+fn a_peer_met_briefly_takes_less_than_two_hundred_bytes() {
+    let mut chronicle = Chronicle::new(ChronicleLimits::default());
+    let useful = record(1, id(1), Evidence::Useful, 0);
+    chronicle.handle(at(0), ChronicleInput::Record(useful));
+    let standing = Ledger::new(Config::default(), Limits::default())
+        .unwrap()
+        .standing(id(1), at(0).wall);
+    let subject = id(1);
+    chronicle.handle(at(0), ChronicleInput::Standing { subject, standing });
+    let saved = save(&mut chronicle, 0);
+    assert!(saved[0].1.len() < 200, "{} bytes", saved[0].1.len());
 }
 
 #[test]

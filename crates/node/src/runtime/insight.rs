@@ -106,7 +106,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn history(&self, subject: NodeId) -> Result<Option<History>, NodeError> {
-        self.inspect(move |view| view.core.chronicle().history(subject).cloned())
+        self.inspect(move |view| view.core.chronicle().history(subject))
             .await
     }
 
@@ -166,6 +166,7 @@ fn candidate(core: &Core, id: NodeId, wall: Wall) -> Candidate {
     Candidate {
         id,
         class: class(core, id, wall),
+        rank: core.averages(id),
         encrypted: encrypted(core, id),
         dossier: dossier(core, id, wall),
     }

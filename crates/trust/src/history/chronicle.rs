@@ -1,4 +1,5 @@
 use alloc::{
+    borrow::Cow,
     boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
@@ -22,8 +23,8 @@ use crate::{Fault, Metrics, Record, RecordError, Sample, Standing};
 #[derive(Debug)]
 pub struct Chronicle {
     limits: ChronicleLimits,
-    profiles: BTreeMap<NodeId, Box<Profile>>,
-    /// Those that the store does not know as they are.
+    profiles: BTreeMap<NodeId, Slot>,
+    /// Those that the store does not know as they are: the open ones.
     unsaved: BTreeSet<NodeId>,
     save_at: Option<Mono>,
     /// Never goes back.
@@ -33,11 +34,46 @@ pub struct Chronicle {
     outputs: VecDeque<ChronicleOutput>,
 }
 
+/// A profile: open while it changes, else packed as it is stored. Most peers are idle, and a packed
+/// one takes a twentieth.
+#[derive(Debug)]
+enum Slot {
+    Open(Box<Profile>),
+    Packed(Box<[u8]>),
+}
+
+impl Slot {
+    /// The profile to read. What was packed here or checked when it was restored unpacks.
+    fn read(&self) -> Cow<'_, Profile> {
+        match self {
+            Self::Open(profile) => Cow::Borrowed(profile),
+            Self::Packed(bytes) => Cow::Owned(Profile::from_bytes(bytes).unwrap_or_default()),
+        }
+    }
+
+    /// The profile to change.
+    fn open(self) -> Box<Profile> {
+        match self {
+            Self::Open(profile) => profile,
+            Self::Packed(bytes) => Box::new(Profile::from_bytes(&bytes).unwrap_or_default()),
+        }
+    }
+
+    /// How little would be lost with it.
+    fn worth(&self) -> (u64, u64) {
+        match self {
+            Self::Open(profile) => profile.worth(),
+            Self::Packed(bytes) => Profile::worth_of(bytes),
+        }
+    }
+}
+
 /// Bounds of what the chronicle holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChronicleLimits {
-    /// Peers with a profile, at least 1. A busy one takes under 6 KiB, one met briefly under
-    /// 1 KiB; beyond the limit the one with the fewest interactions of a sample goes.
+    /// Peers with a profile, at least 1. A full past takes under 3 KiB, a peer met briefly under
+    /// 200 bytes, both packed; beyond the limit the one with the fewest interactions of a sample
+    /// goes.
     pub profiles: usize,
     /// How long a change may wait to be saved. What is measured, not recorded, since the last
     /// save is lost in a crash.
@@ -124,25 +160,31 @@ impl Chronicle {
     /// # Errors
     /// [`RecordError`] when the bytes are none; nothing changed.
     pub fn restore(&mut self, subject: NodeId, bytes: &[u8]) -> Result<(), RecordError> {
-        let profile = Profile::from_bytes(bytes)?;
+        Profile::from_bytes(bytes)?;
         if self.profiles.len() < self.limits.profiles {
-            self.profiles.insert(subject, Box::new(profile));
+            self.profiles.insert(subject, Slot::Packed(bytes.into()));
         }
         Ok(())
     }
 
-    /// Folds in a stored record of the ledger, oldest first, unless the profile knows it.
+    /// Folds in a stored record of the ledger, oldest first, that the profile does not know yet.
+    /// Whoever has no profile begins one with its next event.
     pub fn restore_record(&mut self, record: &Record) {
-        let known = |profile: &Profile| profile.number >= record.number;
-        if !self.profile(&record.subject).is_some_and(known) {
+        let number = match self.profiles.get(&record.subject) {
+            Some(Slot::Open(profile)) => profile.number,
+            Some(Slot::Packed(bytes)) => Profile::number_of(bytes),
+            None => return,
+        };
+        if number < record.number {
             self.record(record);
         }
     }
 
     /// What was observed of a peer, faded up to `at` in ledger time. Reading changes nothing.
     pub fn metrics(&self, subject: NodeId, at: Wall) -> Metrics {
-        self.profile(&subject)
-            .map(|profile| profile.metrics.at(at))
+        self.profiles
+            .get(&subject)
+            .map(|slot| slot.read().metrics.at(at))
             .unwrap_or_default()
     }
 
@@ -150,12 +192,13 @@ impl Chronicle {
     pub fn metrics_of_all(&self, at: Wall) -> impl Iterator<Item = (NodeId, Metrics)> + '_ {
         self.profiles
             .iter()
-            .map(move |(id, profile)| (*id, profile.metrics.at(at)))
+            .map(move |(id, slot)| (*id, slot.read().metrics.at(at)))
     }
 
     /// The past of a peer.
-    pub fn history(&self, subject: NodeId) -> Option<&History> {
-        self.profile(&subject).map(|profile| &profile.history)
+    pub fn history(&self, subject: NodeId) -> Option<History> {
+        let slot = self.profiles.get(&subject)?;
+        Some(slot.read().into_owned().history)
     }
 
     /// How many peers have a profile.
@@ -168,42 +211,46 @@ impl Chronicle {
         self.profiles.is_empty()
     }
 
-    fn profile(&self, subject: &NodeId) -> Option<&Profile> {
-        self.profiles.get(subject).map(AsRef::as_ref)
-    }
-
     fn record(&mut self, record: &Record) {
-        let profile = self.change(record.subject);
-        profile.number = profile.number.max(record.number);
-        profile.metrics.record(record);
-        if let Some(interaction) = Interaction::of_record(record) {
-            profile.history.interaction(interaction);
-        }
+        self.change(record.subject, |profile| {
+            profile.number = profile.number.max(record.number);
+            profile.metrics.record(record);
+            if let Some(interaction) = Interaction::of_record(record) {
+                profile.history.interaction(interaction);
+            }
+        });
     }
 
     fn sample(&mut self, subject: NodeId, sample: &Sample, fault: Fault) {
         let at = self.time;
-        let profile = self.change(subject);
-        profile.metrics.sample(at, sample, fault);
-        if let Some(interaction) = Interaction::of_sample(at, sample, fault) {
-            profile.history.interaction(interaction);
-        }
+        self.change(subject, |profile| {
+            profile.metrics.sample(at, sample, fault);
+            if let Some(interaction) = Interaction::of_sample(at, sample, fault) {
+                profile.history.interaction(interaction);
+            }
+        });
     }
 
     fn standing(&mut self, subject: NodeId, standing: &Standing) {
         let at = self.time;
-        let profile = self.change(subject);
-        profile.metrics.standing(at, standing.trust);
-        profile.history.standing(at, standing.trust, standing.level);
+        self.change(subject, |profile| {
+            profile.metrics.standing(at, standing.trust);
+            profile.history.standing(at, standing.trust, standing.level);
+        });
     }
 
-    /// The profile of a subject, about to change; made, with room for it, if need be.
-    fn change(&mut self, subject: NodeId) -> &mut Profile {
-        if !self.profiles.contains_key(&subject) {
-            self.make_room();
-        }
+    /// Changes the profile of a subject, which is made, with room for it, if need be.
+    fn change(&mut self, subject: NodeId, change: impl FnOnce(&mut Profile)) {
+        let mut profile = match self.profiles.remove(&subject) {
+            Some(slot) => slot.open(),
+            None => {
+                self.make_room();
+                Box::default()
+            }
+        };
+        change(&mut profile);
+        self.profiles.insert(subject, Slot::Open(profile));
         self.unsaved.insert(subject);
-        self.profiles.entry(subject).or_default()
     }
 
     fn make_room(&mut self) {
@@ -215,13 +262,12 @@ impl Chronicle {
                 .chain(self.profiles.iter())
                 .take(EVICTION_SAMPLE);
             let mut least = None;
-            for (id, profile) in around {
+            for (id, slot) in around {
                 self.hand = Some(*id);
-                let metrics = &profile.metrics;
-                let place = (metrics.interactions, metrics.last_seen, *id);
+                let place = (slot.worth(), *id);
                 least = Some(least.map_or(place, |least| place.min(least)));
             }
-            let Some((_, _, gone)) = least else { return };
+            let Some((_, gone)) = least else { return };
             self.profiles.remove(&gone);
             self.unsaved.remove(&gone);
             self.outputs.push_back(ChronicleOutput::Forget(gone));
@@ -234,14 +280,17 @@ impl Chronicle {
             let Some(subject) = self.unsaved.pop_first() else {
                 break;
             };
-            if let Some(profile) = self.profile(&subject) {
-                let (last_seen, bytes) = (profile.metrics.last_seen, profile.to_bytes());
-                self.outputs.push_back(ChronicleOutput::Put {
-                    subject,
-                    last_seen,
-                    bytes,
-                });
-            }
+            let Some(Slot::Open(profile)) = self.profiles.get(&subject) else {
+                continue;
+            };
+            let (last_seen, bytes) = (profile.metrics.last_seen, profile.to_bytes());
+            self.profiles
+                .insert(subject, Slot::Packed(bytes.as_slice().into()));
+            self.outputs.push_back(ChronicleOutput::Put {
+                subject,
+                last_seen,
+                bytes,
+            });
         }
         self.save_at = (!self.unsaved.is_empty()).then_some(now + SAVE_REST);
     }

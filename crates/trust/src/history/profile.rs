@@ -8,8 +8,8 @@ use super::{
     series::{self, Resolution, Ring},
 };
 use crate::{
-    Level, Metrics, PAIRS_PER_DAY, Pairs, RecordError, RelayMetrics, Signing, Steadiness, Tally,
-    Uptime,
+    CUSTOM, Level, Metrics, PAIRS_PER_DAY, Pairs, RecordError, RelayMetrics, Signing, Steadiness,
+    Tally, Uptime,
     model::{DAYS, Mean},
 };
 
@@ -25,21 +25,25 @@ pub(crate) struct Profile {
 /// Version of the stored form.
 const VERSION: u8 = 1;
 
-/// Stored: version, number, times, counts, means, steadiness, uptime, signing, relay, history.
+/// What stands at the front: version, number of the last record, interactions, last seen.
+type Front = (u8, u64, u64, u64);
+
+/// Stored: the front; first seen and hour; counts; and, each if there is any: means, steadiness,
+/// uptime, signing, relay, the application's tallies; history.
 type Stored = (
-    u8,
-    u64,
-    (u64, u64, u64, u64),
+    Front,
+    (u64, u64),
     StoredCounts,
-    [StoredPair; 3],
-    (i64, i64, i64, u64, bool),
-    ([(u8, u8); DAYS], [u64; 3]),
-    StoredSigning,
-    StoredRelay,
+    Option<[StoredPair; 3]>,
+    Option<(i64, i64, i64, u64)>,
+    Option<([(u8, u8); DAYS], [u64; 3])>,
+    Option<StoredSigning>,
+    Option<StoredRelay>,
+    Option<[StoredPair; 4]>,
     StoredHistory,
 );
 type StoredPair = (i64, i64);
-type StoredCounts = (i64, i64, i64, StoredPair, [StoredPair; 4]);
+type StoredCounts = (i64, i64, i64, StoredPair);
 type StoredSigning = ([i64; 5], StoredPair, i64);
 type StoredRelay = (
     StoredPair,
@@ -60,33 +64,35 @@ impl Profile {
         let metrics = &self.metrics;
         let steady = &metrics.steadiness;
         let (days, times) = metrics.uptime.parts();
+        let means = [metrics.latency, metrics.download, metrics.upload];
         let stored: Stored = (
-            VERSION,
-            self.number,
             (
-                metrics.first_seen.as_millis(),
-                metrics.last_seen.as_millis(),
+                VERSION,
+                self.number,
                 metrics.interactions,
-                metrics.hour,
+                metrics.last_seen.as_millis(),
             ),
+            (metrics.first_seen.as_millis(), metrics.hour),
             (
                 metrics.useful.raw(),
                 metrics.invalid.raw(),
                 metrics.timeouts.raw(),
                 tally(&metrics.transfers),
-                metrics.custom.map(|custom| tally(&custom)),
             ),
-            [metrics.latency, metrics.download, metrics.upload].map(mean),
-            (
-                steady.mean.raw(),
-                steady.variance.raw(),
-                steady.trust.raw(),
-                steady.hour,
-                steady.started,
-            ),
-            (*days, times),
-            signing(&metrics.signing),
-            relay(&metrics.relay),
+            (means != [Mean::default(); 3]).then(|| means.map(mean)),
+            steady.started.then(|| {
+                (
+                    steady.mean.raw(),
+                    steady.variance.raw(),
+                    steady.trust.raw(),
+                    steady.hour,
+                )
+            }),
+            (metrics.uptime != Uptime::default()).then_some((*days, times)),
+            (metrics.signing != Signing::default()).then(|| signing(&metrics.signing)),
+            (metrics.relay != RelayMetrics::default()).then(|| relay(&metrics.relay)),
+            (metrics.custom != [Tally::default(); CUSTOM])
+                .then(|| metrics.custom.map(|one| tally(&one))),
             history(&self.history),
         );
         codec::encode(&stored)
@@ -103,30 +109,32 @@ impl Profile {
             });
         }
         let stored: Stored = codec::decode(bytes)?;
-        let (_, number, times, counts, means, steady, (days, hours), signing, relay, history) =
-            stored;
-        let (useful, invalid, timeouts, transfers, custom) = counts;
-        let (first_seen, last_seen, interactions, hour) = times;
-        let [latency, download, upload] = means.map(mean_of);
+        let (front, times, counts, means, steady, uptime, signing, relay, custom, history) = stored;
+        let (_, number, interactions, last_seen) = front;
+        let (first_seen, hour) = times;
+        let (useful, invalid, timeouts, transfers) = counts;
+        let [latency, download, upload] = means.unwrap_or_default().map(mean_of);
         let metrics = Metrics {
             useful: fixed(useful),
             invalid: fixed(invalid),
             timeouts: fixed(timeouts),
-            steadiness: Steadiness {
+            steadiness: steady.map_or_else(Steadiness::default, |steady| Steadiness {
                 mean: fixed(steady.0),
                 variance: fixed(steady.1),
                 trust: fixed(steady.2),
                 hour: steady.3,
-                started: steady.4,
-            },
+                started: true,
+            }),
             transfers: tally_of(transfers),
             latency,
             download,
             upload,
-            uptime: Uptime::from_parts(days, hours),
-            signing: signing_of(signing),
-            relay: relay_of(relay),
-            custom: custom.map(tally_of),
+            uptime: uptime.map_or_else(Uptime::default, |(days, times)| {
+                Uptime::from_parts(days, times)
+            }),
+            signing: signing.map_or_else(Signing::default, signing_of),
+            relay: relay.map_or_else(RelayMetrics::default, relay_of),
+            custom: custom.unwrap_or_default().map(tally_of),
             interactions,
             first_seen: Wall::from_millis(first_seen),
             last_seen: Wall::from_millis(last_seen),
@@ -138,6 +146,29 @@ impl Profile {
             number,
         })
     }
+
+    /// How little would be lost with it: interactions, then when it was last seen.
+    pub(crate) fn worth(&self) -> (u64, u64) {
+        let metrics = &self.metrics;
+        (metrics.interactions, metrics.last_seen.as_millis())
+    }
+
+    /// The same of a stored form, without reading the rest of it.
+    pub(crate) fn worth_of(bytes: &[u8]) -> (u64, u64) {
+        let (_, _, interactions, last_seen) = front(bytes);
+        (interactions, last_seen)
+    }
+
+    /// The number of the last record that a stored form knows.
+    pub(crate) fn number_of(bytes: &[u8]) -> u64 {
+        let (_, number, ..) = front(bytes);
+        number
+    }
+}
+
+fn front(bytes: &[u8]) -> Front {
+    let front: Result<(Front, usize), _> = codec::decode_prefix(bytes);
+    front.map(|(front, _)| front).unwrap_or_default()
 }
 
 /// Nothing here is ever below zero.

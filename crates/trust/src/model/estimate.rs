@@ -44,15 +44,21 @@ pub(crate) fn known(n: Fixed) -> Fixed {
     n.div(n + SHRINKAGE)
 }
 
-/// What is left of `value` after `passed` of something that halves every `half_life`.
-pub(crate) fn faded(value: Fixed, passed: u64, half_life: f64) -> Fixed {
-    if passed == 0 || value == Fixed::ZERO {
-        return value;
+/// What is left of something that halves every `half_life`, after a while: computed once, for all
+/// that fades alike.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fading(i64);
+
+impl Fading {
+    pub(crate) fn over(passed: u64, half_life: f64) -> Self {
+        // 2⁻⁴⁰ is fine enough that a year of hourly steps and one step of a year agree.
+        const UNIT: f64 = (1u64 << 40) as f64;
+        Self(libm::rint(libm::exp2(-(passed as f64) / half_life) * UNIT) as i64)
     }
-    // 2⁻⁴⁰ is fine enough that a year of hourly steps and one step of a year agree.
-    const UNIT: f64 = (1u64 << 40) as f64;
-    let factor = libm::rint(libm::exp2(-(passed as f64) / half_life) * UNIT) as i64;
-    Fixed::from_raw(narrow((wide(value) * i128::from(factor)) >> 40))
+
+    pub(crate) fn of(self, value: Fixed) -> Fixed {
+        Fixed::from_raw(narrow((wide(value) * i128::from(self.0)) >> 40))
+    }
 }
 
 /// log2(1 + value), for a value that is not negative.
@@ -100,6 +106,10 @@ mod tests {
         assert!(wilson(int(1), int(0)) < wilson(int(999), int(1)));
         assert_eq!(wilson(int(0), int(0)), Fixed::ZERO);
         assert_eq!(wilson(int(0), int(9)), Fixed::ZERO);
+    }
+
+    fn faded(value: Fixed, passed: u64, half_life: f64) -> Fixed {
+        Fading::over(passed, half_life).of(value)
     }
 
     #[test]

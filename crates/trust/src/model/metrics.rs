@@ -5,7 +5,7 @@ use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 
 use super::{
-    estimate::{COUNT_MAX, faded},
+    estimate::{COUNT_MAX, Fading},
     sample::{Direction, Sample, SigningOutcome, Transfer},
     steadiness::Steadiness,
     tally::{Mean, Tally},
@@ -123,18 +123,19 @@ impl Metrics {
             return later;
         };
         later.hour = hour;
+        let (service, long) = (Fading::over(hours, SERVICE), Fading::over(hours, LONG));
         for count in [&mut later.useful, &mut later.invalid, &mut later.timeouts] {
-            *count = faded(*count, hours, SERVICE);
+            *count = service.of(*count);
         }
         for tally in later.custom.iter_mut().chain([&mut later.transfers]) {
-            *tally = tally.faded(hours, SERVICE);
+            *tally = tally.faded(service);
         }
         for mean in [&mut later.latency, &mut later.download, &mut later.upload] {
-            *mean = mean.faded(hours, SERVICE);
+            *mean = mean.faded(service);
         }
         later.steadiness = later.steadiness.at(hour);
-        later.signing.fade(hours);
-        later.relay.fade(hours);
+        later.signing.fade(long, Fading::over(hours, POOL));
+        later.relay.fade(service, long);
         later
     }
 
@@ -297,16 +298,16 @@ impl Signing {
         }
     }
 
-    fn fade(&mut self, hours: u64) {
+    fn fade(&mut self, long: Fading, pool: Fading) {
         for count in [
             &mut self.timeouts,
             &mut self.disconnects,
             &mut self.invalid,
             &mut self.aborts,
         ] {
-            *count = faded(*count, hours, LONG);
+            *count = long.of(*count);
         }
-        self.pool = faded(self.pool, hours, POOL);
+        self.pool = pool.of(self.pool);
     }
 }
 
@@ -317,10 +318,10 @@ impl Relay {
         self.mib = (self.mib + counted).min(COUNT_MAX);
     }
 
-    fn fade(&mut self, hours: u64) {
-        self.circuits = self.circuits.faded(hours, SERVICE);
-        self.reservations = self.reservations.faded(hours, SERVICE);
-        self.mib = faded(self.mib, hours, LONG);
+    fn fade(&mut self, service: Fading, long: Fading) {
+        self.circuits = self.circuits.faded(service);
+        self.reservations = self.reservations.faded(service);
+        self.mib = long.of(self.mib);
     }
 }
 

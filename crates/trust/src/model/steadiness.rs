@@ -1,6 +1,6 @@
 use repute_base::Fixed;
 
-use super::estimate::{faded, root};
+use super::estimate::{Fading, root};
 
 /// ln 2 / ln(31/29): the half-life, in hours, of an exponential weighting over 30 of them.
 const HALF_LIFE: f64 = 10.393_409_8;
@@ -44,7 +44,7 @@ impl Steadiness {
         if passed == 0 || !self.started {
             return *self;
         }
-        let keep = faded(Fixed::ONE, passed, HALF_LIFE);
+        let keep = Fading::over(passed, HALF_LIFE).of(Fixed::ONE);
         let weight = Fixed::ONE - keep;
         let step = self.trust - self.mean;
         Self {

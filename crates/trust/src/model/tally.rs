@@ -1,6 +1,6 @@
 use repute_base::Fixed;
 
-use super::estimate::{COUNT_MAX, expected, faded, wilson};
+use super::estimate::{COUNT_MAX, Fading, expected, wilson};
 
 /// Good and bad, counted and fading.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,10 +48,10 @@ impl Tally {
         *side = (*side + Fixed::ONE).min(COUNT_MAX);
     }
 
-    pub(crate) fn faded(&self, hours: u64, half_life_hours: f64) -> Self {
+    pub(crate) fn faded(&self, fading: Fading) -> Self {
         Self {
-            ok: faded(self.ok, hours, half_life_hours),
-            failed: faded(self.failed, hours, half_life_hours),
+            ok: fading.of(self.ok),
+            failed: fading.of(self.failed),
         }
     }
 }
@@ -82,10 +82,10 @@ impl Mean {
         self.value += (value - self.value).div(self.count.min(WINDOW));
     }
 
-    pub(crate) fn faded(&self, hours: u64, half_life_hours: f64) -> Self {
+    pub(crate) fn faded(&self, fading: Fading) -> Self {
         Self {
             value: self.value,
-            count: faded(self.count, hours, half_life_hours),
+            count: fading.of(self.count),
         }
     }
 }
