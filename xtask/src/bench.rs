@@ -10,6 +10,7 @@ mod micro;
 mod peers;
 mod race;
 mod store;
+mod trust;
 
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,12 @@ const BENCHES: &[Bench] = &[
         about: "durable appends a second, and reopening a large ledger",
         in_here: true,
         run: store::run,
+    },
+    Bench {
+        name: "trust",
+        about: "ranks of a large graph, evidence one by one and all at once, rating networks",
+        in_here: true,
+        run: trust::run,
     },
     Bench {
         name: "micro",
