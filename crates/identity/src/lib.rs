@@ -58,7 +58,7 @@ pub use stamp::{Stamp, StampSearch};
 pub use text::ParseError;
 pub use ticket::{Ticket, TicketError};
 pub use verify::{BATCH_MAX, Check, KEYS_MAX, Verifier, verify, verify_batch};
-pub use vouch::Vouch;
+pub use vouch::{Vouch, VouchError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

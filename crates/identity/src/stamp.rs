@@ -14,7 +14,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Zero bits that make a stamp of class 1: some 268 million tries, half a minute of one core
+    /// Zero bits that make a stamp of class 1: some 268 million tries, about a minute of one core
     /// today.
     pub const BITS: u8 = 28;
     /// The most zero bits that can be asked for; 2⁶⁴ tries are out of everybody's reach.

@@ -1,10 +1,14 @@
-use alloc::vec::Vec;
-use core::time::Duration;
+use alloc::{format, string::String, vec::Vec};
+use core::{fmt, str::FromStr, time::Duration};
 
 use bincode::{Decode, Encode};
 use repute_base::{Wall, codec};
 
-use crate::{Check, Identity, Inception, NodeId, PublicKey, Signature, verify};
+use crate::{
+    Check, Identity, Inception, NodeId, PublicKey, Signature,
+    text::{base32, from_base32},
+    verify,
+};
 
 /// A signed word for another identity: "this one is no throw-away".
 ///
@@ -49,6 +53,8 @@ impl Vouch {
     pub const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);
     /// Bytes at most.
     pub const LEN_MAX: usize = 1 + 64 + 32 + 1 + 9 + 9 + 64;
+    /// What a vouch's text begins with.
+    pub const PREFIX: &'static str = "vouch";
     const VERSION: u8 = 1;
     const DOMAIN: &'static [u8] = b"repute vouch 1";
 
@@ -119,6 +125,45 @@ impl Vouch {
     }
 }
 
+/// Why text is not a vouch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VouchError {
+    /// Not written like one.
+    #[error("a vouch begins with \"vouch\" and goes on in base32 (a-z, 2-7): copy it again")]
+    Text,
+    /// Written like one, but not what its voucher signed.
+    #[error("the signature of this vouch does not hold: copy it again, or ask for another")]
+    Forged,
+}
+
+/// `vouch`, and the bytes in lower-case base32.
+impl fmt::Display for Vouch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text: String = base32(&codec::encode(self));
+        f.write_str(&format!("{}{text}", Self::PREFIX))
+    }
+}
+
+/// Only a vouch that its voucher signed.
+impl FromStr for Vouch {
+    type Err = VouchError;
+    fn from_str(text: &str) -> Result<Self, VouchError> {
+        let text = text.trim();
+        if text.len() > Self::PREFIX.len() + Self::LEN_MAX * 2 {
+            return Err(VouchError::Text);
+        }
+        let body = text.strip_prefix(Self::PREFIX).ok_or(VouchError::Text)?;
+        let bytes = from_base32(body).ok_or(VouchError::Text)?;
+        let vouch: Self = codec::decode(&bytes).map_err(|_| VouchError::Text)?;
+        if vouch.verify() {
+            Ok(vouch)
+        } else {
+            Err(VouchError::Forged)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,5 +214,27 @@ mod tests {
         let long = Vouch::sign(&by, subject, 0, NOW, Wall::MAX);
         assert!(long.verify() && long.holds(NOW + Vouch::YEAR, slack));
         assert!(!long.holds(NOW + Vouch::YEAR + HOUR, slack));
+    }
+
+    #[test]
+    fn a_vouch_survives_text_and_a_changed_one_is_refused() {
+        let good = vouch();
+        let text = format!("{good}");
+        assert_eq!(format!(" {text}\n").parse(), Ok(good));
+        assert_eq!("vouch".parse::<Vouch>(), Err(VouchError::Text));
+        assert_eq!(
+            text.replace("vouch", "ticket").parse::<Vouch>(),
+            Err(VouchError::Text)
+        );
+        let end = text.len() - 3;
+        let other = if text[end..].starts_with('a') {
+            "b"
+        } else {
+            "a"
+        };
+        let bent = format!("{}{other}{}", &text[..end], &text[end + 1..]);
+        assert_eq!(bent.parse::<Vouch>(), Err(VouchError::Forged));
+        let long = format!("vouch{}", "a".repeat(1 << 16));
+        assert_eq!(long.parse::<Vouch>(), Err(VouchError::Text));
     }
 }
