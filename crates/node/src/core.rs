@@ -15,6 +15,7 @@ mod route_peers;
 mod route_policy;
 mod route_rank;
 mod route_receipts;
+mod route_recommend;
 mod route_trust;
 mod snapshot;
 mod trust_model;

@@ -1,22 +1,20 @@
-//! Recommendations: from neighbours and gossip to the ledger, and this node's own to others.
+//! What others recommend: from neighbours and gossip to the ledger.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::collections::BTreeMap;
 
 use bytes::Bytes;
-use repute_base::{
-    BoundedBytes, BoundedString, BoundedVec, Mono, RecentMap, Timestamp, TokenBucket,
-};
+use repute_base::{BoundedString, Mono, RecentMap, Timestamp, TokenBucket};
 use repute_identity::NodeId;
 use repute_protocol::{
     Envelope, EnvelopeKind, Frame, FromPeer, Message, Payload, Recommendation, Topic,
-    TrustedPeersRequest, TrustedPeersResponse, Verified, limits::RECOMMENDATIONS_MAX,
+    TrustedPeersRequest, Verified, limits::RECOMMENDATIONS_MAX,
 };
-use repute_trust::{Circle, Context, Footing, Input, NotHeard, Opinion};
+use repute_trust::{Circle, Context, Footing, Input, Opinion};
 
-use super::{Core, Event, Output, Priority};
+use super::{Core, Output, Priority};
 
 /// Where recommendations travel by gossip.
-const TOPIC: &str = "repute.recommendations";
+pub(super) const TOPIC: &str = "repute.recommendations";
 /// Tokens of our own signatures and messages; those of the shell are far below.
 const TOKENS: u64 = 1 << 62;
 /// Authors whose budgets are remembered: as many as the ledger keeps sources.
@@ -25,18 +23,18 @@ const AUTHORS_MAX: usize = 4_096;
 /// then one each ten minutes, which is more than it may give about all of them.
 const AUTHOR_BURST: u64 = 64;
 /// Between two answers to the same neighbour, in ms: it asks once a link.
-const ANSWER_MS: u64 = 10_000;
+pub(super) const ANSWER_MS: u64 = 10_000;
 
 /// What is under way between this node and others.
 #[derive(Debug)]
 pub(super) struct Hearing {
     /// Our own, until they are signed.
-    drafts: BTreeMap<u64, Draft>,
+    pub(super) drafts: BTreeMap<u64, Draft>,
     next_token: u64,
     /// Whom we asked on this link, and whether it has still to answer; bounded by the links.
     asked: BTreeMap<NodeId, bool>,
     /// When we last answered whom; bounded by the links.
-    answered: BTreeMap<NodeId, Mono>,
+    pub(super) answered: BTreeMap<NodeId, Mono>,
     budgets: RecentMap<NodeId, TokenBucket>,
 }
 
@@ -54,15 +52,15 @@ impl Default for Hearing {
 
 /// A recommendation of our own that is being signed.
 #[derive(Debug)]
-struct Draft {
+pub(super) struct Draft {
     /// The operator's command.
-    token: u64,
-    opinion: Opinion,
-    reason: BoundedString<128>,
+    pub(super) token: u64,
+    pub(super) opinion: Opinion,
+    pub(super) reason: BoundedString<128>,
 }
 
 impl Hearing {
-    fn token(&mut self) -> u64 {
+    pub(super) fn token(&mut self) -> u64 {
         self.next_token = self.next_token.saturating_add(1);
         self.next_token
     }
@@ -125,7 +123,7 @@ impl Core {
         listen.holds(self.class(now, peer))
     }
 
-    fn shares_with(&self, now: Timestamp, peer: &NodeId) -> bool {
+    pub(super) fn shares_with(&self, now: Timestamp, peer: &NodeId) -> bool {
         let share = self.config.trust.hearsay.share;
         share.holds(self.class(now, peer))
     }
@@ -157,7 +155,7 @@ impl Core {
         }
     }
 
-    fn send_control(&mut self, peer: NodeId, frame: Bytes) {
+    pub(super) fn send_control(&mut self, peer: NodeId, frame: Bytes) {
         self.output(Output::Send {
             peer,
             frame,
@@ -185,23 +183,6 @@ impl Core {
             Frame::TrustUpdate(envelope) => self.check(now, peer, envelope),
             _ => {}
         }
-    }
-
-    /// Says whom this node recommends: what its operator said, never a score.
-    fn answer(&mut self, now: Timestamp, peer: NodeId, ask: TrustedPeersRequest) {
-        let last = self.hearing.answered.insert(peer, now.mono);
-        let soon = last.is_some_and(|last| {
-            now.mono.since(last) < core::time::Duration::from_millis(ANSWER_MS)
-        });
-        let mut recommendations = BoundedVec::new();
-        if !soon && self.shares_with(now, &peer) {
-            let own = self.trust.own_recommendations(now.wall).into_iter();
-            let fitting = own.filter(|(opinion, _)| opinion.context.code() == ask.context);
-            let signed = fitting.map(|(_, signed)| signed);
-            recommendations = BoundedVec::truncated(signed.take(usize::from(ask.count)));
-        }
-        let answer = Frame::TrustedPeersResponse(TrustedPeersResponse { recommendations });
-        self.send_control(peer, answer.encode());
     }
 
     /// Looks at all that costs nothing before the signature is checked.
@@ -282,108 +263,6 @@ impl Core {
         if envelope.author() == author && self.within_budget(now, author) {
             self.hear(now, &envelope);
         }
-    }
-
-    /// The operator recommends, or warns.
-    pub(super) fn recommend(
-        &mut self,
-        now: Timestamp,
-        token: u64,
-        (subject, value): (NodeId, i8),
-        reason: BoundedString<128>,
-    ) {
-        let opinion = Opinion {
-            subject,
-            context: Context::Network,
-            value,
-            receipt: None,
-            issued: now.wall,
-            expires: now.wall + Recommendation::LIFETIME_MAX,
-        };
-        if let Err(reason) = self.trust.would_hear(self.me, &opinion, None, now.wall) {
-            self.event(Event::NotRecommended { token, reason });
-            return;
-        }
-        let payload = Payload::Recommendation(Recommendation {
-            subject,
-            context: opinion.context.code(),
-            value,
-            expires: opinion.expires.as_millis(),
-            receipt: None,
-        });
-        let draft = Draft {
-            token,
-            opinion,
-            reason,
-        };
-        let name = self.hearing.token();
-        self.hearing.drafts.insert(name, draft);
-        self.sign(now, EnvelopeKind::Recommendation, name, &payload);
-    }
-
-    /// Our own recommendation came back signed: it counts here, and is told to those with whom
-    /// this node shares.
-    pub(super) fn recommendation_signed(
-        &mut self,
-        now: Timestamp,
-        name: u64,
-        envelope: &Verified<Envelope>,
-    ) {
-        let Some(draft) = self.hearing.drafts.remove(&name) else {
-            return;
-        };
-        let Ok(signed) = BoundedBytes::new(envelope.wire().clone()) else {
-            let (token, reason) = (draft.token, NotHeard::Full);
-            return self.event(Event::NotRecommended { token, reason });
-        };
-        let me = self.me;
-        self.awaiting = Some(draft.token);
-        self.tell_trust(Input::Recommend {
-            me,
-            opinion: draft.opinion,
-            reason: draft.reason,
-            signed,
-        });
-        self.settle(now);
-        self.finish_without_write();
-        self.publish_recommendation(now, envelope);
-    }
-
-    fn publish_recommendation(&mut self, now: Timestamp, envelope: &Envelope) {
-        let frame = Frame::TrustUpdate(envelope.clone()).encode();
-        let links: Vec<NodeId> = self.peers.active().collect();
-        for peer in links {
-            if self.shares_with(now, &peer) {
-                self.send_control(peer, frame.clone());
-            }
-        }
-        if self.config.trust.hearsay.share != Circle::All {
-            return;
-        }
-        if let (Ok(topic), Ok(data)) = (
-            Topic::new(TOPIC),
-            BoundedBytes::new(envelope.wire().clone()),
-        ) {
-            let token = self.hearing.token();
-            self.tell_gossip(repute_gossip::Input::Publish {
-                topic,
-                kind: 0,
-                data,
-                causal: false,
-                token,
-            });
-        }
-    }
-
-    /// The operator takes a source of recommendations out, or lets it back in.
-    pub(super) fn withdraw(&mut self, now: Timestamp, token: u64, source: NodeId, readmit: bool) {
-        self.awaiting = Some(token);
-        self.tell_trust(match readmit {
-            true => Input::Readmit { source },
-            false => Input::Withdraw { source },
-        });
-        self.settle(now);
-        self.finish_without_write();
     }
 }
 
