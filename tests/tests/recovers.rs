@@ -75,7 +75,11 @@ fn a_node_that_asks_too_much_slows_down_waits_as_it_is_told_and_is_taken_back() 
             });
             open.count()
         };
-        assert_eq!(open(&network), OTHERS, "seed {seed}: after {attempts} refusals");
+        assert_eq!(
+            open(&network),
+            OTHERS,
+            "seed {seed}: after {attempts} refusals"
+        );
         // It is no longer a nuisance: an hour later all is as it was, and nobody turned it away.
         network.world.run_for(Duration::from_secs(3_600));
         assert_eq!(open(&network), OTHERS, "seed {seed}: an hour later");
