@@ -1,12 +1,15 @@
 //! What a node makes of its peers: metrics, scores by model, selection, past, over restarts.
+#![cfg(feature = "runtime")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    missing_docs,
+    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
-#[allow(dead_code, reason = "other tests wait for events")]
+#[allow(dead_code, reason = "each file of tests uses its part")]
 mod support;
 
 use std::time::Duration;
