@@ -36,10 +36,7 @@ fn no_rate_of_useful_messages_buys_trust_in_fewer_than_48_intervals() {
 #[test]
 fn r20_building_trust_up_to_betray_it_never_pays() {
     for_each_seed("r20_building_trust_up_to_betray_it_never_pays", 1, |seed| {
-        let outcome = (scenario::TRUST_ON_OFF.run)(seed, 4);
-        // Over two years of one attacker, 0.093 to 0.102 %, by where in an hour it begins: the bar
-        // is on the mean of many.
-        assert_eq!(outcome.failures(), Vec::<String>::new(), "seed {seed}");
+        assert_well(&(scenario::TRUST_ON_OFF.run)(seed, 4), seed);
     });
 }
 
@@ -129,4 +126,4 @@ fn hostile_sources_of_files_are_avoided() {
     }
 }
 
-const DAYS: u64 = 8;
+const DAYS: u64 = 3;

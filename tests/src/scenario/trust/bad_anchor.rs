@@ -68,7 +68,7 @@ fn run(seed: u64, members: usize) -> Outcome {
                 kept as f64,
                 "peers",
             )
-            .bar(Bar::AtLeast(15.0)),
+            .bar(Bar::AtLeast(10.0)),
         ],
     )
 }

@@ -90,7 +90,7 @@ fn run(seed: u64, attackers: usize) -> Outcome {
 }
 
 struct Watched {
-    /// Bad acts of all that were let through, in percent.
+    /// Bad acts that were let through, of all acts tried, in percent.
     share: f64,
     bad: u64,
 }
@@ -110,10 +110,11 @@ fn watching(rng: &mut Rng, (high, low): (f64, f64), intervals: u64) -> Watched {
         } else if !attacking && trust >= high {
             attacking = true;
         }
+        // What it tries while it is refused, is not let through.
+        all += 1;
         if !observer.admits(attacker) {
             continue;
         }
-        all += 1;
         if attacking {
             bad += 1;
             observer.bad(attacker);
