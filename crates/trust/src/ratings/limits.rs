@@ -7,7 +7,8 @@ pub struct RatingsLimits {
     pub name_bytes: usize,
     /// People. Two million names of full length take some 400 MB.
     pub people: usize,
-    /// Ratings. Ten million take 240 MB, and half of that once more while they are sorted.
+    /// Ratings. Ten million take 240 MB, and up to twice that once more while they are read and
+    /// sorted.
     pub ratings: usize,
 }
 
