@@ -24,7 +24,9 @@ use alloc::{
 
 use repute_base::{Mono, RecentMap, Wall};
 use repute_identity::{Inception, NodeId};
-use repute_protocol::{Claim, Equivocation, NetworkId, Party, Receipt, Service, SessionOpen};
+use repute_protocol::{
+    Claim, Credentials, Equivocation, NetworkId, Party, Receipt, Service, SessionOpen,
+};
 
 pub use config::{ReceiptsConfig, ReceiptsLimits};
 pub use edge::ReceiptEdge;
@@ -65,6 +67,8 @@ pub struct Receipts {
     /// One proof for each offender.
     faults: RecentMap<NodeId, Equivocation>,
     classes: Classes,
+    /// What we show of ourselves, whatever it is worth by our own policy.
+    shown: Option<Credentials>,
     jobs: BTreeMap<u64, Job>,
     pruned: Option<Mono>,
     outputs: VecDeque<ReceiptsOutput>,
@@ -100,6 +104,7 @@ impl Receipts {
             claims: RecentMap::new(limits.identities),
             faults: RecentMap::new(limits.faults),
             classes: Classes::new(anchors, config.stamp_bits, limits.identities),
+            shown: None,
             jobs: BTreeMap::new(),
             pruned: None,
             outputs: VecDeque::new(),
@@ -167,6 +172,15 @@ impl Receipts {
         let link = self.links.get(peer);
         let ours = link.and_then(|link| link.ours.get(usize::from(service.number())));
         ours.is_some_and(|ours| ours.open.is_some())
+    }
+
+    /// What can be shown for `id`, if there is anything.
+    fn credentials(&self, id: &NodeId) -> Option<Credentials> {
+        if *id == self.id {
+            self.shown.clone()
+        } else {
+            self.classes.credentials(id)
+        }
     }
 
     fn table(&mut self, (a, b): &(NodeId, NodeId)) -> &mut RecentMap<(NodeId, NodeId), Pair> {

@@ -28,7 +28,7 @@ impl Receipts {
 
     /// Tells a neighbour what makes us more than a free name, and who is proven at fault.
     pub(super) fn introduce(&mut self, peer: NodeId) {
-        if let Some(own) = self.classes.credentials(&self.id) {
+        if let Some(own) = self.shown.clone() {
             self.send(peer, ReceiptFrame::Credentials(own));
         }
         let newest = self.faults.iter().rev().take(FAULTS_SHOWN);
@@ -162,10 +162,14 @@ impl Receipts {
 
     /// Our own credentials, shown to all neighbours.
     fn own(&mut self, time: Wall, shown: &Credentials) {
-        if shown.subject != self.id || self.classes.show(shown, time) != Shown::Taken {
+        if shown.subject != self.id {
             return;
         }
-        self.keep_credentials(&shown.subject, time);
+        // Others may take the word of somebody whose word we do not take.
+        self.shown = Some(shown.clone());
+        if self.classes.show(shown, time) == Shown::Taken {
+            self.keep_credentials(&shown.subject, time);
+        }
         let peers: alloc::vec::Vec<NodeId> = self.links.keys().copied().collect();
         for peer in peers {
             self.send(peer, ReceiptFrame::Credentials(shown.clone()));

@@ -303,7 +303,7 @@ impl Receipts {
         ends.sort_unstable();
         ends.dedup();
         for id in ends {
-            if let Some(shown) = self.classes.credentials(&id) {
+            if let Some(shown) = self.credentials(&id) {
                 self.send(peer, ReceiptFrame::Credentials(shown));
             }
         }

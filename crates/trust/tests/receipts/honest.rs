@@ -297,3 +297,28 @@ fn what_was_received_over_a_link_that_broke_is_signed_for_over_the_next() {
     assert_eq!(town.latest(1, 0, 1).unwrap().amount, 7);
     town.assert_nobody_was_blamed();
 }
+
+#[test]
+fn a_word_is_shown_to_those_who_take_it_even_by_one_who_does_not() {
+    use repute_base::BoundedVec;
+    use repute_identity::{Identity, Vouch};
+    use repute_protocol::Credentials;
+    use repute_trust::IdentityClass;
+    let anchor = Identity::from_seed(99);
+    let mut town = Town::new(2);
+    town.config.anchors = vec![anchor.id()];
+    let trusting = crate::town::Disk::new();
+    town.restart_from(1, trusting);
+    let (now, subject) = (town.now().wall, town.id(0));
+    let vouch = Vouch::sign(&anchor, subject, 0, now, now + Vouch::YEAR);
+    let own = Credentials {
+        subject,
+        stamp: BoundedVec::new(),
+        vouches: BoundedVec::truncated([vouch]),
+    };
+    town.handle(0, ReceiptsInput::Own(own));
+    town.link(0, 1);
+    let class = |at: usize| town.nodes[at].receipts.classes().class(&subject, now);
+    assert_eq!(class(0), IdentityClass::Free);
+    assert_eq!(class(1), IdentityClass::Vouched);
+}
