@@ -285,6 +285,19 @@ pub(crate) enum IdCommand {
         #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u8).range(1..=64))]
         bits: u8,
     },
+    /// Give another node your word that it is no throw-away; counts where your id is an anchor
+    Vouch {
+        /// Its id
+        id: String,
+        /// Which of your five words of the year this is
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
+        number: u8,
+    },
+    /// Keep a word that somebody gave for this node
+    Keep {
+        /// What `repute id vouch` printed there
+        vouch: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

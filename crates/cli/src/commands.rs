@@ -14,6 +14,7 @@ mod replay;
 mod stamp;
 mod trust;
 mod up;
+mod vouch;
 
 use std::path::PathBuf;
 
@@ -40,6 +41,12 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         Command::Id {
             command: Some(IdCommand::Stamp { bits }),
         } => stamp::run(global, bits).await,
+        Command::Id {
+            command: Some(IdCommand::Vouch { id, number }),
+        } => vouch::give(global, &id, number),
+        Command::Id {
+            command: Some(IdCommand::Keep { vouch }),
+        } => vouch::keep(global, &vouch),
         Command::Ticket => ask::ticket(global).await,
         Command::Status => ask::status(global).await,
         Command::Peers(list) => insight::peers(global, &list).await,

@@ -13,7 +13,8 @@ mod support;
 
 use std::path::Path;
 
-use repute_identity::StampSearch;
+use repute_base::Wall;
+use repute_identity::{Identity, StampSearch, Vouch};
 use repute_node::{
     DataDir, IdentitySource, Node, NodeConfig,
     trust::{IdentityClass, ReceiptsInput},
@@ -96,4 +97,30 @@ fn a_file_that_holds_no_stamp_is_told_apart_from_none() {
         let said = dir.load_stamp().unwrap_err().to_string();
         assert!(said.contains("repute id stamp"), "{said}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_word_of_an_operators_anchor_makes_a_node_more_than_a_free_name_and_ends() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let anchor = Identity::from_seed(5);
+    let dir = DataDir::new(theirs.path());
+    let id = IdentitySource::DataDir.open(&dir).unwrap().id();
+    let issued = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let issued = Wall::from_millis(u64::try_from(issued.unwrap().as_millis()).unwrap());
+    let vouch = Vouch::sign(&anchor, id, 0, issued, issued + Vouch::YEAR);
+    for _ in 0..2 {
+        dir.keep_vouch(vouch).unwrap();
+    }
+    assert_eq!(dir.load_vouches().unwrap(), [vouch]);
+    let mut trusting = cheap(ours.path());
+    trusting.core.receipts.anchors = vec![anchor.id()];
+    let alice = Node::start(trusting).await.unwrap();
+    let bob = Node::start(cheap(theirs.path())).await.unwrap();
+    join(&bob, &alice).await;
+    eventually("the word arrives", || async {
+        alice.receipts(Some(id)).await.unwrap().class == IdentityClass::Vouched
+    })
+    .await;
+    // To whoever takes nobody's word it says nothing.
+    assert_eq!(bob.receipts(None).await.unwrap().class, IdentityClass::Free);
 }

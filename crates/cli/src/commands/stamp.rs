@@ -113,7 +113,7 @@ async fn search(id: NodeId, bits: u8) -> Result<(Stamp, u64), Failure> {
     let tried = tried.load(Ordering::Relaxed);
     let interrupted = || {
         let said = format!(
-            "interrupted after {tried} tries; what was tried is not lost luck: begin again at any time"
+            "interrupted after {tried} tries; a search has no memory, so begin again at any time"
         );
         Failure::new(Exit::Failure, said)
     };

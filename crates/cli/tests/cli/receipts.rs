@@ -58,3 +58,30 @@ fn a_node_says_what_was_signed_and_of_which_class_it_is() {
     );
     fails(&run(&dir, &["trust", "receipts", "nobody"]), 2, "id");
 }
+
+#[test]
+fn a_word_is_given_for_one_node_and_kept_by_that_one() {
+    let (giver, taker) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let id = succeeds(&run(taker.path(), &["id"]));
+    let vouch = succeeds(&run(giver.path(), &["id", "vouch", id.trim()]));
+    succeeds(&run(taker.path(), &["id", "keep", vouch.trim()]));
+    assert!(taker.path().join("vouches").is_file());
+    fails(
+        &run(giver.path(), &["id", "keep", vouch.trim()]),
+        2,
+        "a word for",
+    );
+    let own = succeeds(&run(giver.path(), &["id"]));
+    fails(
+        &run(giver.path(), &["id", "vouch", own.trim()]),
+        2,
+        "oneself",
+    );
+    fails(
+        &run(taker.path(), &["id", "keep", "vouchaaaa"]),
+        2,
+        "copy it again",
+    );
+    let long = ["id", "vouch", id.trim(), "--number", "5"];
+    fails(&run(giver.path(), &long), 2, "5");
+}

@@ -46,6 +46,11 @@ impl DataDir {
         self.path.join("stamp")
     }
 
+    /// The vouches that were given for the identity.
+    pub fn vouches(&self) -> PathBuf {
+        self.path.join("vouches")
+    }
+
     /// The durable store.
     pub fn store(&self) -> PathBuf {
         self.path.join("store.sqlite3")

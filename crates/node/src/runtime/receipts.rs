@@ -1,10 +1,10 @@
 //! What peers signed about each other, for people and programs; and this node's own credentials.
 
-use std::{fs, io, io::Write as _};
+use std::{fs, io, io::Write as _, path::Path};
 
 use repute_base::BoundedVec;
-use repute_identity::{NodeId, Stamp};
-use repute_protocol::Credentials;
+use repute_identity::{NodeId, Stamp, Vouch};
+use repute_protocol::{Credentials, limits::VOUCHES_MAX};
 use repute_trust::{ClaimLine, FaultLine, IdentityClass, ReceiptEdge, ReceiptLine, ReceiptsInput};
 
 use super::{DataDir, Node, error::NodeError};
@@ -98,28 +98,66 @@ impl DataDir {
     /// # Errors
     /// What the file system says.
     pub fn save_stamp(&self, stamp: Stamp) -> io::Result<()> {
+        let text = format!("{HEAD}\n{}\n", stamp.nonce);
+        self.replace(&self.stamp(), &text)
+    }
+}
+
+impl DataDir {
+    /// The vouches that were given for the identity of this directory.
+    ///
+    /// # Errors
+    /// What the file system says, or [`io::ErrorKind::InvalidData`] when a line is none.
+    pub fn load_vouches(&self) -> io::Result<Vec<Vouch>> {
+        let text = match fs::read_to_string(self.vouches()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let read = |line: &str| {
+            line.parse().map_err(|error| {
+                let said = format!("{}: {error}", self.vouches().display());
+                io::Error::new(io::ErrorKind::InvalidData, said)
+            })
+        };
+        text.lines().map(read).collect()
+    }
+
+    /// Keeps a vouch for the identity of this directory; the oldest goes when there are too many.
+    ///
+    /// # Errors
+    /// As [`load_vouches`](Self::load_vouches).
+    pub fn keep_vouch(&self, vouch: Vouch) -> io::Result<()> {
+        let mut all = self.load_vouches()?;
+        all.retain(|one| *one != vouch);
+        all.push(vouch);
+        let surplus = all.len().saturating_sub(VOUCHES_MAX);
+        all.drain(..surplus);
+        let text: String = all.iter().map(|one| format!("{one}\n")).collect();
+        self.replace(&self.vouches(), &text)
+    }
+
+    /// Writes a small file whole or not at all.
+    fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
         self.create()?;
-        let fresh = self.stamp().with_extension("new");
+        let fresh = path.with_extension("new");
         let mut file = fs::File::create(&fresh)?;
-        writeln!(file, "{HEAD}\n{}", stamp.nonce)?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        fs::rename(&fresh, self.stamp())
+        fs::rename(&fresh, path)
     }
 }
 
 /// What this node shows of itself; a file that cannot be read is said so, and stops nothing.
 pub(super) fn own(dir: &DataDir, id: NodeId) -> Option<Input> {
-    match dir.load_stamp() {
-        Ok(stamp) => stamp.map(|stamp| {
-            Input::Command(Command::Receipts(ReceiptsInput::Own(Credentials {
-                subject: id,
-                stamp: BoundedVec::truncated([stamp]),
-                vouches: BoundedVec::new(),
-            })))
-        }),
-        Err(error) => {
-            tracing::warn!(%error, "the stamp was passed over");
-            None
-        }
-    }
+    let warn = |error: io::Error| tracing::warn!(%error, "a credential was passed over");
+    let stamp = dir.load_stamp().map_err(warn).ok().flatten();
+    let vouches = dir.load_vouches().map_err(warn).unwrap_or_default();
+    let vouches = vouches.into_iter().filter(|vouch| vouch.subject == id);
+    let own = Credentials {
+        subject: id,
+        stamp: BoundedVec::truncated(stamp),
+        vouches: BoundedVec::truncated(vouches),
+    };
+    let any = !own.stamp.is_empty() || !own.vouches.is_empty();
+    any.then(|| Input::Command(Command::Receipts(ReceiptsInput::Own(own))))
 }
