@@ -100,7 +100,7 @@ fn a_file_that_holds_no_stamp_is_told_apart_from_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_word_of_an_operators_anchor_makes_a_node_more_than_a_free_name_and_ends() {
+async fn the_word_of_an_operators_anchor_makes_a_node_more_than_a_free_name() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let anchor = Identity::from_seed(5);
     let dir = DataDir::new(theirs.path());
