@@ -37,12 +37,15 @@ pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
         screen.draw(&network.picture().await?)?;
         tokio::time::sleep(FRAME).await;
     }
-    screen.say("a liar forges, garbles and floods; another node falls silent");
+    screen.say(
+        "a liar forges, garbles and floods, and will come back; one falls silent; one slanders",
+    );
     network.let_loose().await?;
     let end = Instant::now() + VERDICT_MAX;
     let mut verdict = network.verdict().await?;
     while !verdict.ok && Instant::now() < end {
         network.publish_next().await?;
+        network.whitewash().await?;
         screen.draw(&network.picture().await?)?;
         tokio::time::sleep(FRAME).await;
         verdict = network.verdict().await?;

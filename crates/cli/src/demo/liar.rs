@@ -1,8 +1,11 @@
-//! The two that misbehave. They speak the wire by hand, because an honest node cannot be made to.
+//! Those that misbehave. They speak the wire by hand, because an honest node cannot be made to.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use repute_base::{Address, BoundedBytes, BoundedVec, Wall};
 use repute_identity::{Identity, NodeId};
 use repute_protocol::{
     Broadcast, Envelope, EnvelopeKind, Frame, FrameKind, HandshakeAck, Message, NetworkId, Payload,
-    PeerDiscovery, Seq, Topic, Unsigned,
+    PeerDiscovery, Recommendation, Seq, Topic, Unsigned,
 };
 use repute_transport::{Config, Endpoint, Event, Events, HandshakeTemplate, Priority};
 use tokio::{task::JoinHandle, time::Instant};
@@ -30,6 +33,10 @@ pub(super) enum Kind {
     Forger,
     /// Shakes hands, then never answers.
     Silent,
+    /// The forger once more, under a new name.
+    Whitewasher,
+    /// Warns everybody of an honest node.
+    Slanderer,
 }
 
 impl Kind {
@@ -37,6 +44,8 @@ impl Kind {
         match self {
             Self::Forger => "forger",
             Self::Silent => "silent",
+            Self::Whitewasher => "whitewasher",
+            Self::Slanderer => "slanderer",
         }
     }
 }
@@ -49,6 +58,8 @@ pub(super) struct Liar {
     task: JoinHandle<()>,
     /// When each victim was first attacked, or first linked to by the silent one.
     attacked: Arc<Mutex<BTreeMap<NodeId, Instant>>>,
+    /// Warnings sent.
+    warnings: Arc<AtomicU64>,
 }
 
 impl Liar {
@@ -64,12 +75,14 @@ impl Liar {
         let (endpoint, events) =
             bound.map_err(|error| Failure::new(Exit::Failure, error.to_string()))?;
         let attacked = Arc::new(Mutex::new(BTreeMap::new()));
+        let warnings = Arc::new(AtomicU64::new(0));
         let attack = Attack {
             kind,
             endpoint: endpoint.clone(),
             ammunition: Ammunition::new(&identity, network),
             victims,
             attacked: Arc::clone(&attacked),
+            warnings: Arc::clone(&warnings),
         };
         let id = identity.id();
         let task = tokio::spawn(attack.run(events));
@@ -79,6 +92,7 @@ impl Liar {
             endpoint,
             task,
             attacked,
+            warnings,
         })
     }
 
@@ -87,6 +101,11 @@ impl Liar {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How often it warned of an honest node.
+    pub(super) fn warnings(&self) -> u64 {
+        self.warnings.load(Ordering::Relaxed)
     }
 
     pub(super) fn stop(&self) {
@@ -101,6 +120,7 @@ struct Attack {
     ammunition: Ammunition,
     victims: Vec<(NodeId, Vec<Address>)>,
     attacked: Arc<Mutex<BTreeMap<NodeId, Instant>>>,
+    warnings: Arc<AtomicU64>,
 }
 
 impl Attack {
@@ -123,12 +143,29 @@ impl Attack {
                     None => return,
                 },
                 _ = volley.tick() => {
-                    if self.kind == Kind::Forger {
-                        for victim in &linked {
-                            self.ammunition.fire(&self.endpoint, *victim);
-                        }
+                    for victim in &linked {
+                        self.attack(*victim);
                     }
                 }
+            }
+        }
+    }
+
+    fn attack(&mut self, victim: NodeId) {
+        match self.kind {
+            Kind::Forger | Kind::Whitewasher => self.ammunition.fire(&self.endpoint, victim),
+            Kind::Silent => {}
+            Kind::Slanderer => {
+                // The first victim is whom the others are warned of.
+                let Some((about, _)) = self.victims.first().filter(|(id, _)| *id != victim) else {
+                    return;
+                };
+                let Some(warning) = self.ammunition.warning(*about) else {
+                    return;
+                };
+                let sent = self.endpoint.send(victim, warning, Priority::Control);
+                self.warnings
+                    .fetch_add(u64::from(sent.is_ok()), Ordering::Relaxed);
             }
         }
     }
@@ -180,6 +217,40 @@ impl Ammunition {
         }
     }
 
+    /// A signed warning of somebody.
+    fn warning(&mut self, subject: NodeId) -> Option<Bytes> {
+        self.counter += 1;
+        let warning = Recommendation {
+            subject,
+            context: 0,
+            value: -Recommendation::VALUE_MAX,
+            expires: u64::MAX,
+            receipt: None,
+        };
+        let payload = Payload::Recommendation(warning);
+        let unsigned = self.unsigned(EnvelopeKind::Recommendation, payload)?;
+        let wire = unsigned.sign(&self.identity).wire().to_vec();
+        let envelope = Envelope::decode(wire.into()).ok()?;
+        Some(Frame::TrustUpdate(envelope).encode())
+    }
+
+    fn unsigned(&self, kind: EnvelopeKind, payload: Payload) -> Option<Unsigned> {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .ok()?;
+        let now = u64::try_from(now.as_millis()).ok()?;
+        Some(Unsigned {
+            network: self.network,
+            kind,
+            seq: Seq {
+                start: now,
+                counter: self.counter,
+            },
+            sent: Wall::from_millis(now),
+            payload: payload.encode(),
+        })
+    }
+
     /// A message with one bit of its signature turned over.
     fn forged(&mut self) -> Option<Bytes> {
         self.counter += 1;
@@ -190,20 +261,7 @@ impl Ammunition {
             after: BoundedVec::default(),
             data: BoundedBytes::new(&b"I was never signed"[..]).ok()?,
         };
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .ok()?;
-        let now = u64::try_from(now.as_millis()).ok()?;
-        let unsigned = Unsigned {
-            network: self.network,
-            kind: EnvelopeKind::Message,
-            seq: Seq {
-                start: now,
-                counter: self.counter,
-            },
-            sent: Wall::from_millis(now),
-            payload: Payload::Message(message).encode(),
-        };
+        let unsigned = self.unsigned(EnvelopeKind::Message, Payload::Message(message))?;
         let mut wire = unsigned.sign(&self.identity).wire().to_vec();
         *wire.last_mut()? ^= 1;
         let envelope = Envelope::decode(wire.into()).ok()?;

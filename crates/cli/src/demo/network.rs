@@ -60,6 +60,10 @@ pub(super) struct Log {
 pub(super) struct Network {
     pub(super) honest: Vec<Honest>,
     pub(super) liars: Vec<Liar>,
+    /// Warns everybody of the first honest node.
+    pub(super) slanderer: Option<Liar>,
+    /// The forger under its second name.
+    pub(super) whitewasher: Option<Liar>,
     /// By whom and when each message was published.
     pub(super) published: BTreeMap<MessageId, (NodeId, Instant)>,
     /// Who is to publish, front to back.
@@ -96,6 +100,8 @@ impl Network {
         Ok(Self {
             honest,
             liars: Vec::new(),
+            slanderer: None,
+            whitewasher: None,
             published: BTreeMap::new(),
             turns,
             said: 0,
@@ -115,20 +121,46 @@ impl Network {
         Ok(true)
     }
 
-    /// Brings in the two that misbehave; they go for every honest node.
+    /// Brings in those that misbehave; they go for every honest node.
     pub(super) async fn let_loose(&mut self) -> Result<(), Failure> {
+        for kind in [Kind::Forger, Kind::Silent] {
+            let liar = self.liar(kind).await?;
+            self.liars.push(liar);
+        }
+        self.slanderer = Some(self.liar(Kind::Slanderer).await?);
+        Ok(())
+    }
+
+    /// The forger comes back under a new name once all it attacked have banned it.
+    pub(super) async fn whitewash(&mut self) -> Result<(), Failure> {
+        let Some(forger) = self.liars.first().filter(|_| self.whitewasher.is_none()) else {
+            return Ok(());
+        };
+        let attacked = forger.attacked();
+        let out = self.honest.iter().all(|honest| {
+            let log = honest.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.banned.contains_key(&forger.id) || !attacked.contains_key(&honest.node.id())
+        });
+        if out && !attacked.is_empty() {
+            self.whitewasher = Some(self.liar(Kind::Whitewasher).await?);
+        }
+        Ok(())
+    }
+
+    async fn liar(&self, kind: Kind) -> Result<Liar, Failure> {
         let victims: Vec<(NodeId, Vec<Address>)> = self
             .honest
             .iter()
             .map(|honest| (honest.node.id(), honest.node.addresses().to_vec()))
             .collect();
-        for (place, kind) in [Kind::Forger, Kind::Silent].into_iter().enumerate() {
-            let identity = identity(self.seed, self.honest.len() + place);
-            let network = NetworkId::from_name(NETWORK);
-            self.liars
-                .push(Liar::let_loose(kind, identity, network, victims.clone()).await?);
-        }
-        Ok(())
+        let identity = identity(self.seed, self.honest.len() + kind as usize);
+        Liar::let_loose(kind, identity, NetworkId::from_name(NETWORK), victims).await
+    }
+
+    /// All that misbehave.
+    pub(super) fn all_liars(&self) -> impl Iterator<Item = &Liar> {
+        let later = self.whitewasher.iter().chain(&self.slanderer);
+        self.liars.iter().chain(later)
     }
 
     /// The next node says its next message, if it has not said them all.
@@ -194,7 +226,7 @@ impl Network {
                 note: String::new(),
             });
         }
-        for liar in &self.liars {
+        for liar in self.all_liars() {
             let mut bans = 0;
             let mut reason = String::new();
             let mut links = 0;
@@ -230,7 +262,7 @@ impl Network {
     }
 
     pub(super) async fn stop(self) {
-        for liar in &self.liars {
+        for liar in self.all_liars() {
             liar.stop();
         }
         for honest in self.honest {

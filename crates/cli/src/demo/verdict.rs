@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt::Write, sync::PoisonError, time::Duration};
 use repute_identity::NodeId;
 use serde::Serialize;
 
-use super::{liar::Kind, network::Network};
+use super::{
+    liar::{Kind, Liar},
+    network::Network,
+};
 use crate::{exit::Failure, show::short};
 
 /// What `repute demo --once --json` prints.
@@ -19,6 +22,9 @@ pub(super) struct Verdict {
     duplicates_to_application: usize,
     latency_ms: Latency,
     liars: Vec<LiarFate>,
+    /// The forger under its second name, once it has one.
+    whitewasher: Option<LiarFate>,
+    slanderer: Slander,
     honest_accused: u64,
     honest_min_trust: f64,
     pub(super) ok: bool,
@@ -44,14 +50,31 @@ struct LiarFate {
     settled: bool,
 }
 
+/// What warnings of an honest node came to.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Slander {
+    id: String,
+    about: String,
+    attacked: usize,
+    warnings: u64,
+    /// By how much any honest node's prior of that node moved.
+    prior_moved_max: f64,
+    failed: bool,
+}
+
 impl Network {
     /// Judges what has happened so far.
     pub(super) async fn verdict(&self) -> Result<Verdict, Failure> {
         let honest = self.honest.len();
         let mut liars = Vec::new();
-        for place in 0..self.liars.len() {
-            liars.push(self.fate(place).await?);
+        for liar in &self.liars {
+            liars.push(self.fate(liar).await?);
         }
+        let whitewasher = match &self.whitewasher {
+            Some(liar) => Some(self.fate(liar).await?),
+            None => None,
+        };
+        let slanderer = self.slander().await?;
         let (deliveries, duplicates, latencies) = self.deliveries();
         let (honest_accused, honest_min_trust) = self.honest_standing().await?;
         let expected_deliveries = self.published.len() * (honest - 1);
@@ -60,8 +83,11 @@ impl Network {
             && duplicates == 0
             && honest_accused == 0
             && !liars.is_empty()
+            && whitewasher.is_some()
+            && slanderer.failed
             && liars
                 .iter()
+                .chain(&whitewasher)
                 .all(|liar| liar.settled && liar.links_at_end == 0);
         Ok(Verdict {
             nodes: honest + self.liars.len(),
@@ -72,6 +98,8 @@ impl Network {
             duplicates_to_application: duplicates,
             latency_ms: percentiles(latencies),
             liars,
+            whitewasher,
+            slanderer,
             honest_accused,
             honest_min_trust,
             ok,
@@ -125,7 +153,30 @@ impl Network {
         Ok((accused, (min * 1e6).round() / 1e6))
     }
 
-    async fn fate(&self, place: usize) -> Result<LiarFate, Failure> {
+    async fn slander(&self) -> Result<Slander, Failure> {
+        let (Some(liar), Some(about)) = (&self.slanderer, self.honest.first()) else {
+            return Ok(Slander::default());
+        };
+        let about = about.node.id();
+        let mut moved = 0.0_f64;
+        for honest in self.honest.iter().filter(|one| one.node.id() != about) {
+            let prior = honest.node.standing(about).await?.prior().to_f64();
+            moved = moved.max((prior - 0.5).abs());
+        }
+        let attacked = liar.attacked().len();
+        let warnings = liar.warnings();
+        Ok(Slander {
+            id: liar.id.to_string(),
+            about: about.to_string(),
+            attacked,
+            warnings,
+            prior_moved_max: (moved * 1e6).round() / 1e6,
+            // One percent of a stranger's score.
+            failed: attacked > 0 && warnings > 0 && moved <= 0.005,
+        })
+    }
+
+    async fn fate(&self, liar: &Liar) -> Result<LiarFate, Failure> {
         let mut fate = LiarFate {
             id: String::new(),
             kind: "",
@@ -134,9 +185,6 @@ impl Network {
             first_ban_ms: None,
             links_at_end: 0,
             settled: false,
-        };
-        let Some(liar) = self.liars.get(place) else {
-            return Ok(fate);
         };
         let attacked = liar.attacked();
         let began = attacked.values().min().copied();
@@ -163,12 +211,14 @@ impl Network {
             }
             if attacked.contains_key(&me) {
                 settled &= match liar.kind {
-                    Kind::Forger => ban.is_some(),
-                    Kind::Silent => ban.is_none() && log.silent.contains_key(&liar.id),
+                    Kind::Forger | Kind::Whitewasher => ban.is_some(),
+                    Kind::Silent | Kind::Slanderer => {
+                        ban.is_none() && log.silent.contains_key(&liar.id)
+                    }
                 };
             }
         }
-        fate.settled = settled && (liar.kind == Kind::Forger || lowered);
+        fate.settled = settled && (liar.kind != Kind::Silent || lowered);
         Ok(fate)
     }
 }
@@ -212,7 +262,7 @@ impl Verdict {
                 self.latency_ms.p50, self.latency_ms.p99
             ),
         );
-        for liar in &self.liars {
+        for liar in self.liars.iter().chain(&self.whitewasher) {
             let text = match liar.first_ban_ms {
                 Some(ms) => format!(
                     "the {} {} attacked {} and was banned by {}, first after {ms} ms",
@@ -230,6 +280,16 @@ impl Verdict {
             };
             line(liar.settled && liar.links_at_end == 0, text);
         }
+        line(
+            self.slanderer.failed,
+            format!(
+                "the slanderer {} warned of {} {} times and moved its prior by {:.3}",
+                short(&self.slanderer.id),
+                short(&self.slanderer.about),
+                self.slanderer.warnings,
+                self.slanderer.prior_moved_max
+            ),
+        );
         line(
             self.honest_accused == 0,
             format!(
