@@ -378,3 +378,16 @@ fn the_list_of_addresses_is_bounded_and_those_for_good_stay() {
         all.len()
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn stored_lists_are_refused_or_canonical(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        if let Ok(list) = AddressBan::list_from_bytes(&bytes) {
+            let again = AddressBan::list_from_bytes(&AddressBan::list_to_bytes(&list));
+            proptest::prop_assert_eq!(again, Ok(list));
+        }
+        if let Ok(appeals) = repute_trust::Appeals::from_bytes(&bytes) {
+            proptest::prop_assert_eq!(appeals.to_bytes(), bytes);
+        }
+    }
+}
