@@ -76,8 +76,9 @@ const PARTS: [(usize, f64, f64); 7] = [
 ];
 /// Query cycles between two exchanges of receipts and warnings: half a day.
 const CYCLES_PER_NEWS: u64 = 25;
-/// What an identity says at full weight.
-const SAID_PER_DAY: usize = 5;
+/// What an identity can say at a time at full weight, and for how long that holds.
+const SAID_AT_ONCE: usize = 5;
+const SAID_EVERY_DAYS: u64 = 7;
 /// Good files of camouflaged peers, in percent.
 const CAMOUFLAGE: [u64; 10] = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90];
 /// Spies among the hostile, in percent.
@@ -269,10 +270,12 @@ impl Hamlet {
         }
     }
 
-    /// What accomplices do once a day, and what honest peers say again.
+    /// What accomplices do by the day and week, and what honest peers say again.
     fn dawn(&mut self, day: u64, together: bool, rng: &mut Rng) {
         if together {
             self.deals.extend(forged(&self.crowd));
+        }
+        if together && day % SAID_EVERY_DAYS == 0 {
             self.said.extend(slander(&self.crowd, rng));
         }
         for (by, fetcher) in self.fetchers.iter_mut().enumerate() {
@@ -352,11 +355,11 @@ fn forged(crowd: &Crowd) -> impl Iterator<Item = Deal> + use<> {
     (first..end).flat_map(by)
 }
 
-/// Whom accomplices warn of in a day: each of as many honest peers as it can without weighing less.
+/// Whom accomplices warn of in a week: each of as many honest peers as it can without weighing less.
 fn slander(crowd: &Crowd, rng: &mut Rng) -> Vec<Said> {
     let mut said = Vec::new();
     for by in crowd.honest..crowd.all() {
-        for _ in 0..SAID_PER_DAY {
+        for _ in 0..SAID_AT_ONCE {
             said.push(Said::warning(by, rng.below(crowd.honest as u64) as usize));
         }
     }
