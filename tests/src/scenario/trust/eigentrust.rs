@@ -275,7 +275,7 @@ impl Hamlet {
         if together {
             self.deals.extend(forged(&self.crowd));
         }
-        if together && day % SAID_EVERY_DAYS == 0 {
+        if together && day.is_multiple_of(SAID_EVERY_DAYS) {
             self.said.extend(slander(&self.crowd, rng));
         }
         for (by, fetcher) in self.fetchers.iter_mut().enumerate() {
