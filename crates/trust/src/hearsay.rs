@@ -3,6 +3,7 @@
 mod config;
 mod hearing;
 mod record;
+mod sayings;
 pub(crate) mod source;
 mod view;
 
@@ -162,7 +163,7 @@ impl Hearsay {
     ) -> impl Iterator<Item = (NodeId, &Source, &Said)> {
         self.said_about((subject, context)).filter_map(move |id| {
             let source = self.sources.get(&id)?;
-            let said = source.said.get(&(subject, context))?;
+            let said = source.said.of(&(subject, context))?;
             Some((id, source, said))
         })
     }
@@ -190,8 +191,11 @@ impl Hearsay {
 
     /// The subjects a source speaks about.
     pub(crate) fn subjects_of(&self, source: &NodeId) -> Vec<(NodeId, Context)> {
-        let said = self.sources.get(source).map(|source| source.said.keys());
-        said.into_iter().flatten().copied().collect()
+        let said = self.sources.get(source).map(|source| source.said.iter());
+        said.into_iter()
+            .flatten()
+            .map(|(about, _)| *about)
+            .collect()
     }
 
     pub(crate) fn footing(&self, source: &NodeId) -> Option<Footing> {
@@ -218,7 +222,7 @@ impl Hearsay {
         }
         let known = self.sources.get(source);
         let key = (opinion.subject, opinion.context);
-        let Some(known) = known.and_then(|known| known.said.get(&key)) else {
+        let Some(known) = known.and_then(|known| known.said.of(&key)) else {
             return Ok(());
         };
         if opinion.issued <= known.issued {
@@ -278,9 +282,9 @@ impl Hearsay {
             }
             News::Carried(CarriedSource(source)) => {
                 self.forget(&id);
-                let spoken = source.said.keys();
+                let spoken = source.said.iter();
                 self.about
-                    .extend(spoken.map(|(subject, context)| (*subject, *context, id)));
+                    .extend(spoken.map(|((subject, context), _)| (*subject, *context, id)));
                 self.sources.insert(id, source.clone());
                 return None;
             }
@@ -307,9 +311,7 @@ impl Hearsay {
                 context,
                 right,
             } => {
-                if let Some(said) = source.said.get_mut(&(*subject, *context)) {
-                    said.pending = false;
-                }
+                source.said.settle(&(*subject, *context));
                 source.judge(config, at, *right);
             }
             News::Dropped { subject, context } => {
@@ -372,13 +374,9 @@ impl Hearsay {
         self.swept = interval;
         let mut over = Vec::new();
         for (id, source) in &mut self.sources {
-            source.said.retain(|(subject, context), said| {
-                let keep = !said.is_over(&config.hearsay, at);
-                if !keep {
-                    over.push((*subject, *context, *id));
-                }
-                keep
-            });
+            let gone = source.said.sweep(|said| said.is_over(&config.hearsay, at));
+            let gone = gone.into_iter();
+            over.extend(gone.map(|(subject, context)| (subject, context, *id)));
         }
         for gone in over {
             self.about.remove(&gone);

@@ -1,10 +1,10 @@
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::boxed::Box;
 
 use repute_base::{BoundedBytes, BoundedString, Fixed, Wall};
 use repute_identity::NodeId;
 use repute_protocol::limits::RECOMMENDATION_MAX;
 
-use super::{Footing, HearsayConfig, Opinion};
+use super::{Footing, HearsayConfig, Opinion, sayings::Sayings};
 use crate::{
     Config, Context,
     limits::SAID_PER_SOURCE_MAX,
@@ -83,7 +83,7 @@ pub(crate) struct Source {
     /// Its score in the context Recommend: `useful` of what was right, `hard` of what was wrong.
     pub(crate) score: Score,
     pub(crate) footing: Footing,
-    pub(crate) said: BTreeMap<(NodeId, Context), Said>,
+    pub(crate) said: Sayings,
     pub(crate) right: u32,
     pub(crate) wrong: u32,
     /// The number of the last record.
@@ -95,7 +95,7 @@ pub(crate) struct Source {
 impl Source {
     /// Whether it is this node itself.
     pub(crate) fn is_own(&self) -> bool {
-        self.said.values().any(|said| said.own.is_some())
+        self.said.has_own()
     }
 
     /// T_i = b + 0.5·u in the context Recommend.
@@ -106,8 +106,7 @@ impl Source {
 
     /// out_i: the sum of |v| over what holds.
     pub(crate) fn out(&self, at: Wall) -> Fixed {
-        let holding = self.said.values().filter(|said| said.holds(at));
-        holding.fold(Fixed::ZERO, |sum, said| sum + said.size())
+        self.said.sum(at)
     }
 
     /// m_i = κ_i · min(1, N·t_i · min(1, 5/out_i)).
@@ -150,8 +149,8 @@ impl Source {
         said: Said,
         at: Wall,
     ) -> Option<(NodeId, Context)> {
-        self.said.retain(|_, said| !said.is_over(config, at));
-        let full = self.said.len() >= SAID_PER_SOURCE_MAX && !self.said.contains_key(&key);
+        self.said.sweep(|said| said.is_over(config, at));
+        let full = self.said.len() >= SAID_PER_SOURCE_MAX && self.said.of(&key).is_none();
         let oldest = self
             .said
             .iter()
@@ -171,7 +170,7 @@ impl Source {
             && score.hard < Fixed::ONE
             && self
                 .said
-                .values()
-                .all(|said| said.is_over(&config.hearsay, at))
+                .iter()
+                .all(|(_, said)| said.is_over(&config.hearsay, at))
     }
 }

@@ -136,7 +136,7 @@ impl Hearsay {
     pub(crate) fn own(&self, at: Wall) -> Vec<(Opinion, BoundedBytes<RECOMMENDATION_MAX>)> {
         let own = self.sources.values().filter(|source| source.is_own());
         let mut signed: Vec<_> = own
-            .flat_map(|source| &source.said)
+            .flat_map(|source| source.said.iter())
             .filter(|(_, said)| said.holds(at))
             .filter_map(|((subject, context), said)| {
                 let own = said.own.as_ref()?;
