@@ -148,15 +148,6 @@ impl Ledger {
         self.standing_at(subject, self.time(wall))
     }
 
-    /// The score to order candidates by: trust, but for a stranger no more than where low begins,
-    /// so that a fresh identity is never better off than a mildly bad known one.
-    pub fn rank(&self, standing: &Standing) -> Fixed {
-        match standing.level {
-            Level::Unknown => self.config.bands.low.min(standing.trust),
-            _ => standing.trust,
-        }
-    }
-
     /// Ledger time for a reader whose clock shows `wall`. The ends of bans are in this time.
     pub fn time(&self, wall: Wall) -> Wall {
         self.clock

@@ -65,6 +65,7 @@ mod ladder;
 mod ledger;
 mod limits;
 mod model;
+mod order;
 mod output;
 mod rank;
 mod ratings;
