@@ -257,10 +257,10 @@ pub struct StatsView {
     pub levels: BTreeMap<String, usize>,
     /// Peers kept out.
     pub closed: usize,
-    /// Mean trust of all but the unknown.
-    pub mean_known: f64,
-    /// Mean trust of all.
-    pub mean: f64,
+    /// Mean trust of all but the unknown; `null` without any.
+    pub mean_known: Option<f64>,
+    /// Mean trust of all; `null` without any.
+    pub mean: Option<f64>,
     /// Things done together, with all of them.
     pub interactions: u64,
     /// The best of the known.
@@ -417,8 +417,8 @@ impl From<Summary> for StatsView {
                 .map(|(level, count)| (level.name().to_owned(), *count))
                 .collect(),
             closed: summary.closed,
-            mean_known: shown(summary.mean_known),
-            mean: shown(summary.mean),
+            mean_known: summary.mean_known.map(shown),
+            mean: summary.mean.map(shown),
             interactions: summary.interactions,
             top: summary
                 .top

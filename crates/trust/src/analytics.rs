@@ -114,10 +114,10 @@ pub struct Summary {
     pub levels: [(Level, usize); 6],
     /// Peers whose gate is closed.
     pub closed: usize,
-    /// Mean trust of all but the unknown; zero without any.
-    pub mean_known: Fixed,
-    /// Mean trust of all; zero without any.
-    pub mean: Fixed,
+    /// Mean trust of all but the unknown; none without any.
+    pub mean_known: Option<Fixed>,
+    /// Mean trust of all; none without any.
+    pub mean: Option<Fixed>,
     /// Things done together, with all of them.
     pub interactions: u64,
     /// The best of the known, best first.
@@ -158,13 +158,14 @@ impl Summary {
     }
 }
 
-fn mean<'a>(entries: impl Iterator<Item = &'a Entry>) -> Fixed {
+/// None of nobody: zero would say that they are as bad as can be.
+fn mean<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Fixed> {
     let mut count = 0;
     let sum = entries.fold(Fixed::ZERO, |sum, entry| {
         count += 1;
         sum + entry.standing.trust
     });
-    sum.div(Fixed::from_int(count))
+    (count > 0).then(|| sum.div(Fixed::from_int(count)))
 }
 
 #[cfg(test)]
@@ -249,10 +250,19 @@ mod tests {
             (5, 1, 6)
         );
         assert_eq!(summary.levels[5], (Level::Trusted, 2));
-        assert_eq!(alloc::format!("{:.2}", summary.mean), "0.56");
-        assert_eq!(alloc::format!("{:.3}", summary.mean_known), "0.575");
+        let shown = |mean: Option<Fixed>| alloc::format!("{:.3}", mean.unwrap_or_default());
+        assert_eq!(shown(summary.mean), "0.560");
+        assert_eq!(shown(summary.mean_known), "0.575");
         let top: Vec<u8> = summary.top.iter().map(|(id, _)| id.as_bytes()[0]).collect();
         assert_eq!(top, [2, 4], "no one unknown, distrusted or kept out");
-        assert_eq!(Summary::of(&[], 5).mean, Fixed::ZERO);
+    }
+
+    #[test]
+    fn the_mean_of_nobody_is_none() {
+        let nobody = Summary::of(&[], 5);
+        assert_eq!((nobody.mean, nobody.mean_known), (None, None));
+        let stranger = Summary::of(&[entry(1, 50, Level::Unknown)], 5);
+        assert_eq!(stranger.mean, Some(Fixed::HALF));
+        assert_eq!(stranger.mean_known, None);
     }
 }

@@ -386,14 +386,14 @@ pub(super) async fn stats(global: &Global, top: usize) -> Done {
 }
 
 fn stats_text(view: &StatsView) -> String {
-    let unknown = view.levels.get("unknown").copied().unwrap_or_default();
-    let of_known = match unknown < view.total {
-        true => format!(", of those that are known {:.3}", view.mean_known),
-        false => String::new(),
+    let mean = match (view.mean, view.mean_known) {
+        (None, _) => "none, as there are no peers".to_owned(),
+        (Some(all), None) => format!("{all:.3}"),
+        (Some(all), Some(known)) => format!("{all:.3}, of those that are known {known:.3}"),
     };
     let mut out = format!(
-        "peers known {}, kept out {}; interactions {}\nmean trust {:.3}{of_known}\n\n",
-        view.total, view.closed, view.interactions, view.mean
+        "peers known {}, kept out {}; interactions {}\nmean trust {mean}\n\n",
+        view.total, view.closed, view.interactions
     );
     for level in ["trusted", "high", "medium", "low", "unknown", "distrusted"] {
         let count = view.levels.get(level).copied().unwrap_or_default();
