@@ -225,7 +225,7 @@ impl Machine for Directory {
                 lifetime,
             } => self.advertise(now, token, advertisement, lifetime),
             DirectoryInput::Retract { token, key } => self.retract(now, token, key),
-            DirectoryInput::Signed { token, envelope } => self.signed(now, token, envelope),
+            DirectoryInput::Signed { token, envelope } => self.signed(token, envelope),
             DirectoryInput::LinkUp { peer, remote } => self.link_up(peer, remote),
             DirectoryInput::LinkDown { peer } => {
                 self.links.remove(&peer);

@@ -37,6 +37,8 @@
 extern crate alloc;
 
 mod config;
+mod directory;
+mod diversity;
 mod engine;
 mod input;
 mod limits;
@@ -44,6 +46,10 @@ mod output;
 mod stats;
 
 pub use config::{Config, ConfigError, Serve};
+pub use directory::{
+    Directory, DirectoryConfig, DirectoryCounters, DirectoryError, DirectoryEvent, DirectoryInput,
+    DirectoryLimits, DirectoryOutput, DirectoryRefusal, Entry, Filter, HeardBy, OwnAdvertisement,
+};
 pub use engine::Dht;
 pub use input::{Draft, Input, Want};
 pub use limits::Limits;

@@ -107,6 +107,8 @@ impl Author {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -148,7 +150,10 @@ mod tests {
         let later = Wall::from_millis(2 * 3_600_000);
         assert!(author.judge(3, (seq(20), later), [99; 32], 3));
         let soon = Wall::from_millis(2 * 3_600_000 + 1);
-        assert!(author.judge(3, (seq(21), soon), [100; 32], 3), "forgiven again");
+        assert!(
+            author.judge(3, (seq(21), soon), [100; 32], 3),
+            "forgiven again"
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@ use alloc::{
 use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 
-use super::{DirectoryLimits, Entry, locality::Group};
+use super::{DirectoryLimits, Entry};
+use crate::diversity::Group;
 
 /// The newest of each author and key, bounded in number, in bytes and in each group.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Cache {
     /// Who goes first.
     ranks: BTreeSet<Rank>,
     /// The same, group by group.
-    groups: BTreeSet<(Group, Rank)>,
+    groups: BTreeSet<(Option<Group>, Rank)>,
     expiries: BTreeSet<(Wall, Place)>,
     bytes: usize,
 }
@@ -34,7 +35,8 @@ type Rank = (Fixed, Wall, Place);
 struct Kept {
     entry: Arc<Entry>,
     bytes: usize,
-    group: Group,
+    /// Nothing for those whose place says nothing: they are a group, too.
+    group: Option<Group>,
     trust: Fixed,
 }
 
@@ -99,7 +101,7 @@ impl Cache {
     pub(super) fn insert(
         &mut self,
         entry: Entry,
-        (bytes, group, trust): (usize, Group, Fixed),
+        (bytes, group, trust): (usize, Option<Group>, Fixed),
     ) -> (Kind, u64) {
         let place = (entry.author, entry.slot);
         let former = self.entries.get(&place);
@@ -124,7 +126,11 @@ impl Cache {
         }
         let entry = Arc::clone(&kept.entry);
         self.add(kept);
-        let kind = if renewed { Kind::Renewed } else { Kind::New(entry) };
+        let kind = if renewed {
+            Kind::Renewed
+        } else {
+            Kind::New(entry)
+        };
         (kind, evicted)
     }
 
@@ -154,10 +160,11 @@ impl Cache {
         fits.then_some(leaving)
     }
 
-    fn in_group(&self, group: Group) -> impl Iterator<Item = &Rank> {
+    fn in_group(&self, group: Option<Group>) -> impl Iterator<Item = &Rank> {
         let lowest = (Fixed::ZERO, Wall::ZERO, (NodeId::from_bytes([0; 32]), 0));
         let from = self.groups.range((group, lowest)..);
-        from.take_while(move |(one, _)| *one == group).map(|(_, rank)| rank)
+        from.take_while(move |(one, _)| *one == group)
+            .map(|(_, rank)| rank)
     }
 
     fn bytes_of(&self, place: &Place) -> usize {

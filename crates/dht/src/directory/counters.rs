@@ -74,7 +74,7 @@ pub struct DirectoryCounters {
     pub searches: u64,
     /// Searches for which the DHT was asked.
     pub lookups: u64,
-    refused: [u64; DirectoryRefusal::ALL.len()],
+    pub(super) refused: [u64; DirectoryRefusal::ALL.len()],
 }
 
 impl DirectoryCounters {

@@ -10,8 +10,8 @@ use super::DirectoryLimits;
 pub enum DirectoryError {
     /// One a minute for each key.
     #[error(
-        "this key was advertised less than a minute ago: try again in {} s",
-        .wait.as_secs_f64().max(1.0).round()
+        "this key was signed for less than a minute ago: try again in {} s",
+        .wait.as_millis().div_ceil(1_000)
     )]
     TooSoon {
         /// How long until it may be again.
@@ -33,7 +33,9 @@ pub enum DirectoryError {
     #[error("the least amount is more than the greatest: swap them")]
     Amounts,
     /// Longer than others take.
-    #[error("the advertisement takes {len} bytes, at most {RECORD_VALUE_MAX} fit: shorten its metadata")]
+    #[error(
+        "the advertisement takes {len} bytes, at most {RECORD_VALUE_MAX} fit: shorten its metadata"
+    )]
     TooLong {
         /// How long it is.
         len: usize,

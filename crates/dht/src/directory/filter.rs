@@ -60,7 +60,10 @@ impl Filter {
             && offer.amount_min <= self.amount_max
             && self.amount_min <= offer.amount_max
             && self.names(offer)
-            && self.criteria.iter().all(|asked| offer.criteria.contains(asked))
+            && self
+                .criteria
+                .iter()
+                .all(|asked| offer.criteria.contains(asked))
     }
 
     fn names(&self, offer: &Advertisement) -> bool {

@@ -19,6 +19,8 @@ pub(super) struct Own {
     slots: BTreeMap<u8, Slot>,
     signing: BTreeMap<u64, Signing>,
     next_token: u64,
+    /// Goes up with each change of a place, so that a late signature is known as such.
+    editions: u64,
 }
 
 /// What was said for one key. It stays for a minute after it was taken back.
@@ -27,7 +29,6 @@ pub(super) struct Slot {
     key: Key,
     /// When it was signed last.
     said: Timestamp,
-    /// Goes up with each change, so that a late signature is known as such.
     edition: u64,
     pub(super) live: Option<Live>,
 }
@@ -100,11 +101,11 @@ impl Own {
     pub(super) fn put(&mut self, now: Timestamp, place: u8, live: Live) -> Option<Live> {
         let key = live.advertisement.key.clone();
         let former = self.slots.remove(&place);
-        let edition = former.as_ref().map_or(0, |slot| slot.edition + 1);
+        self.editions += 1;
         let slot = Slot {
             key,
             said: now,
-            edition,
+            edition: self.editions,
             live: Some(live),
         };
         self.slots.insert(place, slot);
@@ -118,7 +119,6 @@ impl Own {
             if key.is_none_or(|key| slot.key == *key)
                 && let Some(live) = slot.live.take()
             {
-                slot.edition += 1;
                 taken.push((*place, live));
             }
         }

@@ -129,7 +129,7 @@ impl Directory {
         }
     }
 
-    pub(super) fn signed(&mut self, _now: Timestamp, token: u64, envelope: Verified<Envelope>) {
+    pub(super) fn signed(&mut self, token: u64, envelope: Verified<Envelope>) {
         match self.own.signed(token) {
             Some(Signing::Offer {
                 slot,
@@ -198,7 +198,11 @@ impl Directory {
 }
 
 fn names_of(advertisement: &Advertisement) -> BTreeSet<String> {
-    advertisement.names().into_iter().map(String::from).collect()
+    advertisement
+        .names()
+        .into_iter()
+        .map(String::from)
+        .collect()
 }
 
 /// A name as a record has it. Every name of a sound advertisement fits.

@@ -13,8 +13,9 @@ use super::{
     Entry, HeardBy,
     author::Author,
     cache::Kind,
-    locality::{Group, is_local},
+    locality::{group_of, is_local},
 };
+use crate::diversity::Group;
 
 /// A record at the signature check.
 #[derive(Clone, Copy, Debug)]
@@ -233,12 +234,12 @@ impl Directory {
 
     /// With whom an author is limited together: where it is linked from if it is, else where it
     /// says that it is.
-    fn group(&self, advertisement: &Advertisement, author: NodeId) -> Group {
+    fn group(&self, advertisement: &Advertisement, author: NodeId) -> Option<Group> {
         let local = self.links.values().any(is_local);
         let said = advertisement.addresses.first();
         let strict = self.config.loopback_strict;
         let seen = self.links.get(&author);
-        Group::of(seen.or(said), local, strict)
+        group_of(seen.or(said), local, strict)
     }
 
     fn blame(&mut self, peer: NodeId, kind: Misbehaviour, reason: Refusal) {

@@ -5,9 +5,7 @@ use alloc::vec::Vec;
 use repute_base::{Fixed, Mono, Timestamp};
 use repute_protocol::{Envelope, RecordKey, Verified};
 
-use super::{
-    Directory, DirectoryError, DirectoryEvent, DirectoryOutput, Filter, HeardBy,
-};
+use super::{Directory, DirectoryError, DirectoryEvent, DirectoryOutput, Filter, HeardBy};
 
 /// A search that waits for the DHT.
 #[derive(Debug)]
@@ -46,12 +44,7 @@ impl Directory {
             && self.find(now.wall, filter, |_| Fixed::HALF).len() >= filter.max.max(1)
     }
 
-    pub(super) fn looked_up(
-        &mut self,
-        now: Timestamp,
-        token: u64,
-        envelope: &Verified<Envelope>,
-    ) {
+    pub(super) fn looked_up(&mut self, now: Timestamp, token: u64, envelope: &Verified<Envelope>) {
         if self.searches.contains_key(&token) {
             self.take(now, envelope, HeardBy::Lookup);
         }
@@ -69,7 +62,10 @@ impl Directory {
 
     /// Answers those who have waited long enough.
     pub(super) fn give_up(&mut self, now: Mono) {
-        let late = self.searches.iter().filter(|(_, search)| search.until <= now);
+        let late = self
+            .searches
+            .iter()
+            .filter(|(_, search)| search.until <= now);
         let late: Vec<u64> = late.map(|(token, _)| *token).collect();
         for token in late {
             self.ended(token, false);
