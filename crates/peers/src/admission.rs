@@ -78,6 +78,9 @@ impl Peers {
             Link::new(id, inbound, remote, handshake, control, since),
         );
         self.half_open += 1;
+        if inbound {
+            self.visited_by(&peer);
+        }
         // A dial of ours that met this link half-way is answered by it.
         self.dialling.finish(&peer);
         self.dialling.found(&peer);
@@ -144,7 +147,8 @@ impl Peers {
             .saturating_sub(self.config.outbound_slots)
             .max(1);
         let inbound_now = self.links.values().filter(|link| link.inbound).count();
-        self.links.len() < self.config.max_peers && (!inbound || inbound_now < inbound_max)
+        let links = self.links.len().saturating_sub(self.visits.len());
+        links < self.config.max_peers && (!inbound || inbound_now < inbound_max)
     }
 
     /// Makes room for a peer by evicting an inbound one that is worth less.
@@ -240,6 +244,7 @@ impl Peers {
         let disconnect = farewell(reason);
         if !inbound && !self.links.contains_key(&peer) {
             self.rest(peer, false, disconnect.retry());
+            self.visit_over(peer, true);
         }
         self.emit(Output::Close {
             peer,

@@ -42,7 +42,10 @@ impl Peers {
             self.refused_by(peer, goodbye);
         }
         let retry = farewell.as_ref().map_or(Duration::ZERO, Disconnect::retry);
-        let stable = link.admitted && self.now.mono.since(link.since) >= STABLE;
+        let idle = farewell
+            .as_ref()
+            .is_some_and(|one| one.reason == DisconnectReason::Idle);
+        let stable = link.admitted && (idle || self.now.mono.since(link.since) >= STABLE);
         self.rest(peer, stable, retry);
         if link.admitted {
             let reason = farewell.map(|disconnect| disconnect.reason);
@@ -59,7 +62,8 @@ impl Peers {
             return;
         };
         let disconnect = farewell(reason);
-        let stable = link.admitted && self.now.mono.since(link.since) >= STABLE;
+        let idle = reason == DisconnectReason::Idle;
+        let stable = link.admitted && (idle || self.now.mono.since(link.since) >= STABLE);
         self.rest(peer, stable, disconnect.retry());
         self.emit(Output::Close {
             peer,
@@ -87,6 +91,7 @@ impl Peers {
         } else {
             self.half_open = self.half_open.saturating_sub(1);
         }
+        self.visit_over(peer, !link.admitted);
         Some(link)
     }
 

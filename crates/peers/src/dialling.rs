@@ -6,7 +6,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use repute_base::{Fixed, Mono};
+use repute_base::{Address, Fixed, Mono};
 use repute_identity::NodeId;
 use repute_protocol::{Disconnect, DisconnectReason};
 
@@ -143,18 +143,23 @@ struct Candidate {
 
 impl Peers {
     fn outbound(&self) -> usize {
-        self.links.values().filter(|link| !link.inbound).count() + self.dialling.under_way.len()
+        let dialled = self.links.values().filter(|link| !link.inbound).count();
+        (dialled + self.dialling.under_way.len()).saturating_sub(self.visits.len())
+    }
+
+    /// Links and dials, but for those of one conversation.
+    fn taken(&self) -> usize {
+        let all = self.links.len() + self.dialling.under_way.len();
+        all.saturating_sub(self.visits.len())
     }
 
     /// Whether there are fewer links, or fewer of our own choosing, than there should be.
     pub(crate) fn is_short(&self) -> bool {
         let floor = self.config.min_peers.min(self.config.outbound_slots);
-        let all = self.links.len() + self.dialling.under_way.len();
-        all < self.config.min_peers || self.outbound() < floor
+        self.taken() < self.config.min_peers || self.outbound() < floor
     }
 
     fn free_slots(&self) -> usize {
-        let all = self.links.len() + self.dialling.under_way.len();
         let outbound = self.config.outbound_slots.saturating_sub(self.outbound());
         let dials = self
             .limits
@@ -162,7 +167,7 @@ impl Peers {
             .saturating_sub(self.dialling.under_way.len());
         outbound
             .min(dials)
-            .min(self.config.max_peers.saturating_sub(all))
+            .min(self.config.max_peers.saturating_sub(self.taken()))
     }
 
     /// Dials while slots are free and somebody is worth it.
@@ -171,6 +176,7 @@ impl Peers {
         if !self.is_running() || mono < self.dialling.search_at {
             return;
         }
+        self.keep_visits();
         let short = self.is_short();
         self.dialling.search_at = mono + self.dialling.search_pause(short);
         if self.free_slots() == 0 {
@@ -281,6 +287,10 @@ impl Peers {
         };
         let addresses = self.open_addresses(entry);
         self.dialling.satisfied(&peer);
+        self.dial_at(peer, addresses, feeler);
+    }
+
+    pub(crate) fn dial_at(&mut self, peer: NodeId, addresses: Vec<Address>, feeler: bool) {
         self.dialling.under_way.insert(
             peer,
             Dial {
@@ -337,6 +347,9 @@ impl Peers {
         );
         if !self.links.contains_key(&peer) {
             self.rest(peer, duplicate, retry);
+        }
+        if !self.links.contains_key(&peer) {
+            self.visit_over(peer, true);
         }
         self.event(Event::DialFailed { peer, cause });
         self.dialling

@@ -18,6 +18,7 @@ use crate::{
     discovery::Discovery,
     link::Link,
     refusal::Refusals,
+    visit::Visits,
 };
 
 /// The engine: address book, links, discovery and failure detection.
@@ -39,6 +40,7 @@ pub struct Peers {
     pub(crate) barred: Vec<Prefix>,
     pub(crate) refusals: Refusals,
     pub(crate) appeals: Appeals,
+    pub(crate) visits: Visits,
     phase: Phase,
     outputs: VecDeque<Output>,
 }
@@ -81,6 +83,7 @@ impl Peers {
             barred: Vec::new(),
             refusals: Refusals::default(),
             appeals: Appeals::default(),
+            visits: Visits::default(),
             phase: Phase::Restoring,
             outputs: VecDeque::new(),
         })
@@ -406,6 +409,8 @@ impl Machine for Peers {
             } => {
                 self.stand(peer, trust, gate_open, useful);
             }
+            Input::Visit { peer, addresses } => self.visit(peer, &addresses),
+            Input::Leave { peer } => self.leave(peer),
             Input::Wanted { peer } => {
                 if self.book.get(&peer).is_some() && !self.links.contains_key(&peer) {
                     self.dialling.want(peer, self.limits.wanted_max);

@@ -125,6 +125,20 @@ pub enum Input {
         /// Who.
         peer: NodeId,
     },
+    /// A link is needed for a conversation, beyond the slots. If there is one already, nothing
+    /// happens; else [`Output::PeerUp`](crate::Output::PeerUp) or
+    /// [`Output::VisitFailed`](crate::Output::VisitFailed) follows.
+    Visit {
+        /// With whom.
+        peer: NodeId,
+        /// Where it is said to be.
+        addresses: Vec<Address>,
+    },
+    /// The conversation is over. The link stays if something else needs it.
+    Leave {
+        /// With whom.
+        peer: NodeId,
+    },
     /// These links carry the broadcast tree: they are not evicted. Replaces the earlier list.
     Protected {
         /// Who.

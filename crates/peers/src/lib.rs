@@ -72,12 +72,14 @@ mod refusal;
 mod relay;
 mod stored;
 mod view;
+mod visit;
 
 pub use config::{Config, ConfigError};
 pub use engine::Peers;
 pub use input::{DialFailure, Input, LinkDown, LinkId};
 pub use limits::Limits;
 pub use output::{Event, Output, PeerEvidence, Write};
+pub use reach::is_routable;
 pub use refusal::Refusal;
 pub use stored::Stored;
 pub use view::{LinkView, PeerState, PeerView};

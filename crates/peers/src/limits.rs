@@ -29,6 +29,9 @@ pub struct Limits {
     pub relays_max: usize,
     /// Peers that gossip asked for and that wait for a slot.
     pub wanted_max: usize,
+    /// Links made for conversations at once, beyond those of the configuration: as many as the
+    /// lookups of a busy node need at a time.
+    pub visits_max: usize,
     /// Peers looked for again after they fell silent: enough to meet the other side of a healed
     /// partition, few enough that the dead cost little.
     pub lost_max: usize,
@@ -87,6 +90,7 @@ impl Default for Limits {
             verifying_max: 128,
             relays_max: 128,
             wanted_max: 32,
+            visits_max: 64,
             lost_max: 4,
             attempts_tracked_max: 1_024,
             attempts_burst: 128,

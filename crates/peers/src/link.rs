@@ -90,6 +90,7 @@ pub(crate) fn farewell(reason: DisconnectReason) -> Disconnect {
         DisconnectReason::Unresponsive => "no answer to probes",
         DisconnectReason::Shutdown => "this node stops",
         DisconnectReason::Requested => "asked for by the operator",
+        DisconnectReason::Idle => "the conversation is over",
         DisconnectReason::Duplicate => "another link to you is in use",
         _ => "",
     };

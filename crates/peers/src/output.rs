@@ -165,6 +165,11 @@ pub enum Output {
         /// Who.
         peer: NodeId,
     },
+    /// No link came of [`Input::Visit`](crate::Input::Visit).
+    VisitFailed {
+        /// To whom.
+        peer: NodeId,
+    },
     /// Check the signature of an address record; `RecordVerified` or `RecordForged` answers.
     Verify {
         /// Whose link it came over.

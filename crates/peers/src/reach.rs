@@ -41,6 +41,11 @@ pub(crate) fn fits(address: &Address, remote: &Address) -> bool {
     dialable(address) && reach(address) >= reach(remote)
 }
 
+/// Whether anybody on the internet could reach a node there.
+pub fn is_routable(address: &Address) -> bool {
+    dialable(address) && reach(address) == Reach::Routable
+}
+
 /// What is limited together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Group {

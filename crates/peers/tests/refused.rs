@@ -6,139 +6,14 @@
     reason = "a test says what it expects"
 )]
 
+mod bench;
+
 use std::time::Duration;
 
-use repute_base::{Address, BoundedString, BoundedVec, Fixed, Machine, Rng, Timestamp, Wall};
-use repute_identity::{Identity, NodeId};
-use repute_peers::{Config, DialFailure, Event, Input, Limits, LinkDown, LinkId, Output, Peers};
-use repute_protocol::{
-    Capability, Disconnect, DisconnectReason, Frame, FromPeer, Handshake, HandshakeAck, NetworkId,
-    VERSION,
-};
-
-const WALL: u64 = 1_700_000_000_000;
-
-fn id(n: u64) -> NodeId {
-    Identity::from_seed(n).id()
-}
-
-fn at(text: &str) -> Address {
-    text.parse().expect("address")
-}
-
-struct Bench {
-    engine: Peers,
-    now_ms: u64,
-    links: u64,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let engine = Peers::new(
-            Config::default(),
-            Limits::default(),
-            id(0),
-            Rng::from_u64(1),
-        );
-        let mut bench = Self {
-            engine: engine.expect("config"),
-            now_ms: 1_000,
-            links: 0,
-        };
-        bench.give(Input::Start);
-        bench
-    }
-
-    fn give(&mut self, input: Input) -> Vec<Output> {
-        let now = Timestamp::from_millis(self.now_ms, WALL + self.now_ms);
-        self.engine.handle(now, input);
-        core::iter::from_fn(|| self.engine.poll_output()).collect()
-    }
-
-    fn pass(&mut self, ms: u64) -> Vec<Output> {
-        let end = self.now_ms + ms;
-        let mut all = Vec::new();
-        while let Some(next) = self.engine.next_deadline()
-            && next.as_millis() <= end
-        {
-            self.now_ms = self.now_ms.max(next.as_millis());
-            all.extend(self.give(Input::Tick));
-        }
-        self.now_ms = end;
-        all
-    }
-
-    fn up(&mut self, n: u64, remote: Address, inbound: bool, appeals: bool) -> Vec<Output> {
-        self.links += 1;
-        let handshake = Handshake {
-            version_min: VERSION,
-            version_max: VERSION,
-            network: NetworkId::from_name("test"),
-            inception: *Identity::from_seed(n).inception(),
-            capabilities: BoundedVec::truncated(appeals.then_some(Capability::APPEAL)),
-            listen: BoundedVec::new(),
-            wall: 0,
-            agent: BoundedString::default(),
-        };
-        self.give(Input::LinkUp {
-            peer: id(n),
-            link: LinkId(self.links),
-            handshake,
-            remote,
-            inbound,
-        })
-    }
-
-    fn admit(&mut self, n: u64, remote: Address) -> Vec<Output> {
-        self.give(Input::Frame(FromPeer::authenticated(
-            id(n),
-            Frame::HandshakeAck(HandshakeAck {
-                observed: remote,
-                peers: BoundedVec::new(),
-            }),
-        )))
-    }
-
-    fn down(&mut self, n: u64, goodbye: Disconnect) -> Vec<Output> {
-        self.give(Input::LinkDown {
-            peer: id(n),
-            link: LinkId(self.links),
-            cause: LinkDown::Closed(goodbye),
-        })
-    }
-
-    fn bar(&mut self, prefixes: &[&str]) -> Vec<Output> {
-        let prefixes = prefixes.iter().map(|text| text.parse().expect("prefix"));
-        self.give(Input::Barred {
-            prefixes: prefixes.collect(),
-        })
-    }
-
-    fn ban(&mut self, n: u64, banned: bool) -> Vec<Output> {
-        self.give(Input::Standing {
-            peer: id(n),
-            trust: Fixed::HALF,
-            gate_open: !banned,
-            useful: false,
-        })
-    }
-}
-
-fn closed(outputs: &[Output], n: u64) -> Option<DisconnectReason> {
-    outputs.iter().find_map(|output| match output {
-        Output::Close {
-            peer, disconnect, ..
-        } if *peer == id(n) => Some(disconnect.reason),
-        _ => None,
-    })
-}
-
-fn dialled(outputs: &[Output], n: u64) -> Option<Vec<Address>> {
-    outputs.iter().find_map(|output| match output {
-        Output::Dial { peer, addresses } if *peer == id(n) => Some(addresses.clone()),
-        _ => None,
-    })
-}
+use bench::{Bench, WALL, at, closed, dialled, id};
+use repute_base::{BoundedString, Wall};
+use repute_peers::{DialFailure, Event, Input, Output};
+use repute_protocol::{Disconnect, DisconnectReason, Frame};
 
 #[test]
 fn a_barred_address_gets_no_link_whichever_end_dials_and_loses_the_one_it_has() {

@@ -47,13 +47,15 @@ pub enum DisconnectReason {
     /// The sender dialled only to ask the receiver, which bans it, to think again; the detail is
     /// what its operator says.
     Appeal,
+    /// The sender dialled for one conversation, which is over.
+    Idle,
     /// A reason that this build does not know, by its number: the link ends all the same.
     Unknown(u8),
 }
 
 impl DisconnectReason {
     /// Every reason that this build knows, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Shutdown,
         Self::Full,
         Self::WrongNetwork,
@@ -69,6 +71,7 @@ impl DisconnectReason {
         Self::Evicted,
         Self::Requested,
         Self::Appeal,
+        Self::Idle,
     ];
 
     /// The number on the wire.
@@ -89,6 +92,7 @@ impl DisconnectReason {
             Self::Evicted => 12,
             Self::Requested => 13,
             Self::Appeal => 14,
+            Self::Idle => 15,
             Self::Unknown(number) => number,
         }
     }
@@ -105,7 +109,7 @@ impl DisconnectReason {
     /// of a ban would be.
     pub const fn pause(self) -> Duration {
         Duration::from_secs(match self {
-            Self::Duplicate | Self::Appeal => 0,
+            Self::Duplicate | Self::Appeal | Self::Idle => 0,
             Self::Shutdown => 1,
             Self::Unresponsive => 5,
             Self::Overload => 10,
@@ -138,6 +142,7 @@ impl DisconnectReason {
             Self::Evicted => "evicted",
             Self::Requested => "requested",
             Self::Appeal => "appeal",
+            Self::Idle => "idle",
             Self::Unknown(_) => "unknown",
         }
     }
@@ -203,10 +208,10 @@ mod tests {
         for number in 0..=u8::MAX {
             assert_eq!(DisconnectReason::from_number(number).number(), number);
         }
-        assert_eq!(DisconnectReason::ALL.len(), 15);
+        assert_eq!(DisconnectReason::ALL.len(), 16);
         assert_eq!(
-            DisconnectReason::from_number(15),
-            DisconnectReason::Unknown(15)
+            DisconnectReason::from_number(16),
+            DisconnectReason::Unknown(16)
         );
     }
 

@@ -71,6 +71,8 @@ pub enum EnvelopeKind {
     AddressRecord,
     /// A bounded opinion about another peer.
     Recommendation,
+    /// A record of the DHT.
+    Record,
     /// A kind that this build does not know; passed over without blame.
     Unknown(u8),
 }
@@ -82,6 +84,7 @@ impl EnvelopeKind {
             Self::Message => 1,
             Self::AddressRecord => 2,
             Self::Recommendation => 3,
+            Self::Record => 4,
             Self::Unknown(number) => number,
         }
     }
@@ -91,6 +94,7 @@ impl EnvelopeKind {
             1 => Self::Message,
             2 => Self::AddressRecord,
             3 => Self::Recommendation,
+            4 => Self::Record,
             number => Self::Unknown(number),
         }
     }

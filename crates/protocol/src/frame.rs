@@ -6,7 +6,7 @@ use bytes::Bytes;
 use repute_base::codec;
 
 use crate::{
-    CustomData, DecodeError, Disconnect, Envelope, EnvelopeKind, GossipFrame, Handshake,
+    CustomData, DecodeError, DhtFrame, Disconnect, Envelope, EnvelopeKind, GossipFrame, Handshake,
     HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery, ReceiptFrame,
     TrustedPeersRequest, TrustedPeersResponse, limits,
 };
@@ -41,11 +41,13 @@ pub enum FrameKind {
     TrustedPeersResponse = 12,
     /// See [`ReceiptFrame`].
     Receipt = 13,
+    /// See [`DhtFrame`].
+    Dht = 14,
 }
 
 impl FrameKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Handshake,
         Self::HandshakeAck,
         Self::Disconnect,
@@ -59,6 +61,7 @@ impl FrameKind {
         Self::TrustedPeersRequest,
         Self::TrustedPeersResponse,
         Self::Receipt,
+        Self::Dht,
     ];
 
     /// The longest body of this kind, in bytes.
@@ -75,6 +78,7 @@ impl FrameKind {
             Self::CustomData => limits::CUSTOM_DATA_MAX + 16,
             Self::TrustUpdate => limits::RECOMMENDATION_MAX,
             Self::Receipt => 8 * 1024,
+            Self::Dht => limits::RECORD_LIST_BYTES_MAX + 2 * 1024,
         }
     }
 
@@ -99,6 +103,7 @@ impl FrameKind {
             Self::TrustedPeersRequest => "trusted-peers-request",
             Self::TrustedPeersResponse => "trusted-peers-response",
             Self::Receipt => "receipt",
+            Self::Dht => "dht",
         }
     }
 
@@ -217,6 +222,8 @@ pub enum Frame {
     TrustedPeersResponse(TrustedPeersResponse),
     /// What one did for another. Rare and large, so it lives apart.
     Receipt(Box<ReceiptFrame>),
+    /// A request or an answer of the DHT.
+    Dht(Box<DhtFrame>),
 }
 
 impl Frame {
@@ -253,6 +260,7 @@ impl Frame {
             FrameKind::TrustedPeersRequest => Self::TrustedPeersRequest(codec::decode(&body)?),
             FrameKind::TrustedPeersResponse => Self::TrustedPeersResponse(codec::decode(&body)?),
             FrameKind::Receipt => Self::Receipt(Box::new(codec::decode(&body)?)),
+            FrameKind::Dht => Self::Dht(Box::new(codec::decode(&body)?)),
         })
     }
 
@@ -272,6 +280,7 @@ impl Frame {
             Self::TrustedPeersRequest(_) => FrameKind::TrustedPeersRequest,
             Self::TrustedPeersResponse(_) => FrameKind::TrustedPeersResponse,
             Self::Receipt(_) => FrameKind::Receipt,
+            Self::Dht(_) => FrameKind::Dht,
         }
     }
 
@@ -296,6 +305,7 @@ impl Frame {
             Self::TrustedPeersRequest(body) => codec::encode_into(body, &mut out),
             Self::TrustedPeersResponse(body) => codec::encode_into(body, &mut out),
             Self::Receipt(body) => codec::encode_into(body.as_ref(), &mut out),
+            Self::Dht(body) => codec::encode_into(body.as_ref(), &mut out),
         }
         let len = u32::try_from(out.len().saturating_sub(4))
             .unwrap_or(u32::MAX)

@@ -51,6 +51,8 @@ impl Capability {
     pub const ENCRYPTED_TRANSFER: Self = Self(1);
     /// Comes to appeal: if the receiver bans it, it has a sentence to say before the link ends.
     pub const APPEAL: Self = Self(2);
+    /// Answers requests of the DHT and keeps records for others.
+    pub const DHT: Self = Self(3);
 }
 
 /// Whether a peer has a capability. Not yet known differs from no.

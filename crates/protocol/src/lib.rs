@@ -57,8 +57,10 @@
 
 extern crate alloc;
 
+mod advertisement;
 mod burst;
 mod decoder;
+mod dht_frame;
 mod disconnect;
 mod envelope;
 mod frame;
@@ -74,8 +76,11 @@ mod proof;
 mod proven;
 mod receipt;
 mod receipt_frame;
+mod record;
 
+pub use advertisement::{Advertisement, Criterion, ServiceName};
 pub use decoder::{FrameDecoder, RawFrame};
+pub use dht_frame::{Contact, DhtAnswer, DhtAsk, DhtFrame, RecordList, ShortId, Stored};
 pub use disconnect::{Disconnect, DisconnectReason};
 pub use envelope::{Envelope, EnvelopeKind, MessageId, Seq, Unsigned};
 pub use frame::{Broadcast, Frame, FrameError, FrameHeader, FrameKind};
@@ -99,6 +104,7 @@ pub use receipt::{
     SessionOpen, SessionProposal, SessionTerms, Side,
 };
 pub use receipt_frame::{Credentials, ReceiptFrame};
+pub use record::{Filed, Provider, Record, RecordError, RecordKey, RecordKind};
 pub use repute_base::codec::DecodeError;
 
 #[cfg(doctest)]

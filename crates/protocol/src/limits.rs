@@ -43,6 +43,32 @@ pub const RECEIPTS_OF_PAIR_MAX: usize = 8;
 pub const CLAIMS_MAX: usize = 4;
 /// Words for one identity that travel together: one that counts is enough.
 pub const VOUCHES_MAX: usize = 4;
+/// The name of a record in the DHT: a hash, or a few words.
+pub const RECORD_NAME_MAX: usize = 64;
+/// The value of a record of any kind: an advertisement of 10 KB.
+pub const RECORD_VALUE_MAX: usize = 10 * 1024;
+/// A signed record: value, name, header, signature and its path.
+pub const RECORD_ENVELOPE_MAX: usize = RECORD_VALUE_MAX + 1024;
+/// Records in one frame.
+pub const RECORD_LIST_MAX: usize = 32;
+/// Bytes of the records in one frame: some of the longest, all of ordinary ones.
+pub const RECORD_LIST_BYTES_MAX: usize = 48 * 1024;
+/// Records of one author at one key: one for each of ten keys of its services.
+pub const SLOTS_MAX: u8 = 10;
+/// Nodes in one answer of the DHT: the k of Kademlia.
+pub const CONTACTS_MAX: usize = 20;
+/// Addresses of one contact: one in each address family.
+pub const CONTACT_ADDRESSES_MAX: usize = 2;
+/// Services in one advertisement.
+pub const SERVICES_MAX: usize = 8;
+/// The name of a service or criterion.
+pub const WORD_MAX: usize = 32;
+/// The key of a service: a compressed curve point, or a larger one of another scheme.
+pub const SERVICE_KEY_MAX: usize = 64;
+/// Conditions in one advertisement.
+pub const CRITERIA_MAX: usize = 16;
+/// What an application may add to its advertisement.
+pub const METADATA_MAX: usize = 4 * 1024;
 
 /// Times that a message is passed on at most, whatever its author asked for.
 pub const TTL_MAX: u8 = 32;

@@ -37,6 +37,12 @@ pub enum Misbehaviour {
     ForgedReceipt,
     /// Two receipts under one number, both signed: see [`Equivocation`](crate::Equivocation).
     Equivocation,
+    /// A record of the DHT on this link that breaks a rule of its own kind, or is not where it
+    /// belongs: see [`RecordError::proves_itself`](crate::RecordError::proves_itself). Honest nodes
+    /// check before they store and before they serve.
+    InvalidRecord,
+    /// More advertisements than one a minute, or of more keys than ten; the author's fault.
+    AdvertisementFlood,
 }
 
 /// How much a misbehaviour weighs.
@@ -50,7 +56,7 @@ pub enum Severity {
 
 impl Misbehaviour {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ForgedEnvelope,
         Self::MalformedFrame,
         Self::OversizedFrame,
@@ -64,12 +70,17 @@ impl Misbehaviour {
         Self::ConnectionFlood,
         Self::ForgedReceipt,
         Self::Equivocation,
+        Self::InvalidRecord,
+        Self::AdvertisementFlood,
     ];
 
     /// How much it weighs.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::BudgetExceeded | Self::ConnectionFlood | Self::FromTheFuture => Severity::Soft,
+            Self::BudgetExceeded
+            | Self::ConnectionFlood
+            | Self::FromTheFuture
+            | Self::AdvertisementFlood => Severity::Soft,
             _ => Severity::Hard,
         }
     }
@@ -90,6 +101,8 @@ impl Misbehaviour {
             Self::ConnectionFlood => "connection-flood",
             Self::ForgedReceipt => "forged-receipt",
             Self::Equivocation => "equivocation",
+            Self::InvalidRecord => "invalid-record",
+            Self::AdvertisementFlood => "advertisement-flood",
         }
     }
 

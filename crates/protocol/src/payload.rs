@@ -8,7 +8,7 @@ use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall, codec}
 use repute_identity::NodeId;
 
 use crate::{
-    DecodeError, EnvelopeKind,
+    DecodeError, EnvelopeKind, Record,
     limits::{ADDRESSES_MAX, DEPENDENCIES_MAX, MESSAGE_DATA_MAX, TOPIC_MAX},
 };
 
@@ -88,6 +88,8 @@ pub enum Payload {
     AddressRecord(AddressRecord),
     /// An opinion about another peer.
     Recommendation(Recommendation),
+    /// A record of the DHT; see [`Record::file`] for its rules.
+    Record(Record),
 }
 
 impl Payload {
@@ -106,6 +108,7 @@ impl Payload {
                 }
                 Ok(Self::Recommendation(opinion))
             }
+            EnvelopeKind::Record => codec::decode(bytes).map(Self::Record),
             EnvelopeKind::Unknown(_) => Err(DecodeError::Invalid("unknown envelope kind")),
         }
     }
@@ -116,6 +119,7 @@ impl Payload {
             Self::Message(_) => EnvelopeKind::Message,
             Self::AddressRecord(_) => EnvelopeKind::AddressRecord,
             Self::Recommendation(_) => EnvelopeKind::Recommendation,
+            Self::Record(_) => EnvelopeKind::Record,
         }
     }
 
@@ -125,6 +129,7 @@ impl Payload {
             Self::Message(message) => codec::encode(message),
             Self::AddressRecord(record) => codec::encode(record),
             Self::Recommendation(opinion) => codec::encode(opinion),
+            Self::Record(record) => record.encode(),
         }
     }
 }

@@ -76,6 +76,7 @@ fn inputs() -> Vec<(Decoder, Vec<u8>)> {
         inception: *author.inception(),
         addresses: vec![samples::v4(); 8].try_into().unwrap(),
         expires: samples::SENT,
+        discovery: None,
     };
     inputs.push((Decoder::Ticket, ticket.to_string().into_bytes()));
     inputs

@@ -78,6 +78,7 @@ fn legal(target: &str) -> Vec<Vec<u8>> {
                 inception: *author.inception(),
                 addresses: vec![samples::v4(), samples::v6()].try_into().unwrap(),
                 expires: samples::SENT,
+                discovery: None,
             };
             vec![ticket.to_string().into_bytes()]
         }
@@ -115,12 +116,13 @@ fn the_largest_legal_value_of_every_kind_fits_its_frame() {
 }
 
 #[test]
-fn the_largest_address_record_and_recommendation_fit_the_lists_they_travel_in() {
+fn the_largest_of_each_kind_fits_the_list_it_travels_in() {
     let author = repute_identity::Identity::from_seed(1);
     for payload in samples::largest_payloads() {
         let max = match payload {
             Payload::Message(_) => limits::ENVELOPE_MAX,
             Payload::AddressRecord(_) => limits::RECORD_MAX,
+            Payload::Record(_) => limits::RECORD_ENVELOPE_MAX,
             _ => limits::RECOMMENDATION_MAX,
         };
         assert!(samples::seal(&author, &payload).wire().len() + 18 <= max);
@@ -151,7 +153,7 @@ fn one_byte_more_than_a_kind_allows_is_refused_by_its_header() {
 fn numbers_and_names_of_kinds_are_distinct() {
     let names: BTreeSet<_> = FrameKind::ALL.into_iter().map(FrameKind::name).collect();
     let numbers: BTreeSet<_> = FrameKind::ALL.into_iter().map(FrameKind::number).collect();
-    assert_eq!((names.len(), numbers.len()), (13, 13));
+    assert_eq!((names.len(), numbers.len()), (14, 14));
     for kind in FrameKind::ALL {
         assert_eq!(FrameKind::from_number(kind.number()), Some(kind));
     }

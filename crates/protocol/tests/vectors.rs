@@ -19,10 +19,11 @@ use data_encoding::HEXLOWER;
 use repute_base::{Address, codec};
 use repute_identity::{Identity, NodeId, Signature, Vouch};
 use repute_protocol::{
-    AddressRecord, Broadcast, Claim, Credentials, Dot, Envelope, Equivocation, Frame, FrameDecoder,
-    FrameHeader, FrameKind, GossipFrame, Handshake, HandshakeAck, Heartbeat, Message, MessageId,
-    Outcome, Payload, PeerHint, Receipt, ReceiptFrame, ReceiptProposal, ReceiptTerms,
-    Recommendation, SessionOpen, SessionTerms, Side,
+    AddressRecord, Broadcast, Claim, Contact, Credentials, DhtAnswer, DhtAsk, DhtFrame, Dot,
+    Envelope, Equivocation, Frame, FrameDecoder, FrameHeader, FrameKind, GossipFrame, Handshake,
+    HandshakeAck, Heartbeat, Message, MessageId, Outcome, Payload, PeerHint, Receipt, ReceiptFrame,
+    ReceiptProposal, ReceiptTerms, Recommendation, RecordList, SessionOpen, SessionTerms, ShortId,
+    Side,
 };
 use serde_json::{Value, json};
 
@@ -107,6 +108,13 @@ fn payload(payload: &Payload) -> Value {
             "value": value,
             "expires": expires,
             "receipt": receipt.map(|hash| hex(&hash)),
+        }),
+        Payload::Record(record) => json!({
+            "kind": record.kind,
+            "slot": record.slot,
+            "expires": record.expires,
+            "name": hex(&record.name),
+            "value": hex(&record.value),
         }),
         other => panic!("describe {other:?}"),
     }
@@ -214,7 +222,59 @@ fn fields(frame: &Frame) -> Value {
             answer.recommendations.iter().map(|one| hex(one)).collect()
         }
         Frame::Receipt(frame) => receipt_frame(frame),
+        Frame::Dht(frame) => dht_frame(frame),
         other => panic!("describe {:?}", other.kind()),
+    }
+}
+
+fn dht_frame(frame: &DhtFrame) -> Value {
+    let list = |records: &RecordList| -> Value { records.iter().map(|one| hex(one)).collect() };
+    let known =
+        |ids: &[ShortId]| -> Value { ids.iter().map(|id| hex(&codec::encode(id))).collect() };
+    let contacts = |all: &[Contact]| -> Value {
+        let one = |one: &Contact| json!({ "id": one.id.to_string(), "addresses": addresses(&one.addresses) });
+        all.iter().map(one).collect()
+    };
+    match frame {
+        DhtFrame::Request { number, ask } => match ask {
+            DhtAsk::Contacts { target, known: ids } => json!({
+                "number": number, "target": target.to_string(), "known": known(ids),
+            }),
+            DhtAsk::Records {
+                key,
+                from,
+                count,
+                known: ids,
+            } => json!({
+                "number": number,
+                "key": key.to_string(),
+                "from": from.to_string(),
+                "count": count,
+                "known": known(ids),
+            }),
+            DhtAsk::Store { records } => json!({ "number": number, "records": list(records) }),
+        },
+        DhtFrame::Answer { number, answer } => match answer {
+            DhtAnswer::Contacts { contacts: all } => {
+                json!({ "number": number, "contacts": contacts(all) })
+            }
+            DhtAnswer::Records {
+                records,
+                more,
+                contacts: all,
+            } => json!({
+                "number": number,
+                "records": list(records),
+                "more": more,
+                "contacts": contacts(all),
+            }),
+            DhtAnswer::Stored { outcomes } => json!({
+                "number": number,
+                "outcomes": outcomes.iter().map(|one| hex(&codec::encode(one))).collect::<Value>(),
+            }),
+            DhtAnswer::Busy => json!({ "number": number }),
+        },
+        DhtFrame::Offer { records } => json!({ "records": list(records) }),
     }
 }
 

@@ -10,15 +10,17 @@
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 
 use bytes::Bytes;
-use repute_base::{Address, BoundedBytes, BoundedString, Wall};
+use repute_base::{Address, BoundedBytes, BoundedString, Wall, codec};
 use repute_identity::{Identity, NodeId, Stamp, Vouch};
 use repute_protocol::{
-    AddressRecord, Announced, Broadcast, Capability, Claim, Credentials, CustomData, Disconnect,
-    DisconnectReason, Dot, Envelope, EnvelopeKind, Equivocation, Frame, GossipFrame, Handshake,
-    HandshakeAck, Heartbeat, Message, MessageId, NetworkId, Outcome, Party, Payload,
-    PeerAnnouncement, PeerDiscovery, PeerHint, Receipt, ReceiptFrame, ReceiptProposal,
-    ReceiptTerms, Recommendation, Seq, Service, SessionOpen, SessionProposal, SessionTerms, Side,
-    Topic, TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
+    AddressRecord, Advertisement, Announced, Broadcast, Capability, Claim, Contact, Credentials,
+    Criterion, CustomData, DhtAnswer, DhtAsk, DhtFrame, Disconnect, DisconnectReason, Dot,
+    Envelope, EnvelopeKind, Equivocation, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat,
+    Message, MessageId, NetworkId, Outcome, Party, Payload, PeerAnnouncement, PeerDiscovery,
+    PeerHint, Provider, Receipt, ReceiptFrame, ReceiptProposal, ReceiptTerms, Recommendation,
+    Record, RecordKey, RecordKind, RecordList, Seq, Service, SessionOpen, SessionProposal,
+    SessionTerms, ShortId, Side, Stored, Topic, TrustedPeersRequest, TrustedPeersResponse,
+    Unsigned, Verified, limits,
 };
 
 /// 2026-11-21 00:00 UTC.
@@ -111,6 +113,13 @@ pub fn payloads() -> Vec<(&'static str, Payload)> {
         ("address-record", address_record()),
         ("recommendation", recommendation()),
     ]
+    .into_iter()
+    .chain(
+        records()
+            .into_iter()
+            .map(|(name, one)| (name, Payload::Record(one))),
+    )
+    .collect()
 }
 
 fn hint(seed: u64) -> PeerHint {
@@ -284,6 +293,187 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
     ];
     let boxed = |(name, frame)| (name, Frame::Receipt(Box::new(frame)));
     all.extend(receipt_frames().into_iter().map(boxed));
+    let boxed = |(name, frame)| (name, Frame::Dht(Box::new(frame)));
+    all.extend(dht_frames().into_iter().map(boxed));
+    all
+}
+
+/// An offer of signatures for swaps and spends.
+pub fn advertisement() -> Advertisement {
+    Advertisement {
+        services: vec![text("signer:spend"), text("signer:swap")]
+            .try_into()
+            .unwrap(),
+        key: BoundedBytes::new(vec![2; 33]).unwrap(),
+        amount_min: 1_000,
+        amount_max: 5_000_000,
+        addresses: vec![v4(), v6()].try_into().unwrap(),
+        criteria: vec![Criterion {
+            name: text("level"),
+            value: text("trusted"),
+        }]
+        .try_into()
+        .unwrap(),
+        metadata: BoundedBytes::new(&b"{}"[..]).unwrap(),
+    }
+}
+
+/// One record of each kind.
+pub fn records() -> Vec<(&'static str, Record)> {
+    let addresses = vec![v4(), v6()];
+    let provider = Provider {
+        size: 70_000,
+        addresses: addresses.clone().try_into().unwrap(),
+    };
+    let identity = AddressRecord {
+        addresses: addresses.try_into().unwrap(),
+    };
+    let all: [(_, RecordKind, &[u8], Vec<u8>); 4] = [
+        (
+            "record-value",
+            RecordKind::Value,
+            b"motto",
+            b"rain".to_vec(),
+        ),
+        (
+            "record-provider",
+            RecordKind::Provider,
+            &[7; 32],
+            codec::encode(&provider),
+        ),
+        (
+            "record-identity",
+            RecordKind::Identity,
+            b"",
+            codec::encode(&identity),
+        ),
+        (
+            "record-advertisement",
+            RecordKind::Advertisement,
+            b"signer",
+            advertisement().encode(),
+        ),
+    ];
+    all.into_iter()
+        .map(|(what, kind, name, value)| {
+            let record = Record {
+                kind: kind.number(),
+                slot: 0,
+                expires: SENT.as_millis() + 3_600_000,
+                name: BoundedBytes::new(name.to_vec()).unwrap(),
+                value: BoundedBytes::new(value).unwrap(),
+            };
+            (what, record)
+        })
+        .collect()
+}
+
+fn record_list() -> RecordList {
+    let author = Identity::from_seed(1);
+    let mut list = RecordList::default();
+    for (_, record) in records() {
+        assert!(list.push(&seal(&author, &Payload::Record(record))));
+    }
+    list
+}
+
+/// One frame of the DHT of each shape.
+pub fn dht_frames() -> Vec<(&'static str, DhtFrame)> {
+    let node = |seed| Identity::from_seed(seed).id();
+    let known = || vec![ShortId::of(&node(2))].try_into().unwrap();
+    let contact = |seed| Contact {
+        id: node(seed),
+        addresses: vec![v4(), v6()].try_into().unwrap(),
+    };
+    let contacts = || vec![contact(2), contact(3)].try_into().unwrap();
+    let number = 251;
+    let request = |ask| DhtFrame::Request { number, ask };
+    let answer = |answer| DhtFrame::Answer { number, answer };
+    vec![
+        (
+            "dht-ask-contacts",
+            request(DhtAsk::Contacts {
+                target: RecordKey::of_node(&node(4)),
+                known: known(),
+            }),
+        ),
+        (
+            "dht-ask-records",
+            request(DhtAsk::Records {
+                key: RecordKey::of_service("signer"),
+                from: node(4),
+                count: 8,
+                known: known(),
+            }),
+        ),
+        (
+            "dht-ask-store",
+            request(DhtAsk::Store {
+                records: record_list(),
+            }),
+        ),
+        (
+            "dht-contacts",
+            answer(DhtAnswer::Contacts {
+                contacts: contacts(),
+            }),
+        ),
+        (
+            "dht-records",
+            answer(DhtAnswer::Records {
+                records: record_list(),
+                more: true,
+                contacts: contacts(),
+            }),
+        ),
+        (
+            "dht-stored",
+            answer(DhtAnswer::Stored {
+                outcomes: vec![Stored::Kept, Stored::Older, Stored::Full, Stored::Refused]
+                    .try_into()
+                    .unwrap(),
+            }),
+        ),
+        ("dht-busy", answer(DhtAnswer::Busy)),
+        (
+            "dht-offer",
+            DhtFrame::Offer {
+                records: record_list(),
+            },
+        ),
+    ]
+}
+
+/// The largest frame of the DHT: as many bytes of records as a frame may hold, and every contact.
+fn largest_dht_frame() -> Frame {
+    let author = Identity::from_seed(1);
+    let envelope = seal(&author, &largest_payloads().pop().unwrap());
+    let mut records = RecordList::default();
+    while records.push(&envelope) {}
+    for (_, record) in records_that_fill() {
+        let envelope = seal(&author, &Payload::Record(record));
+        while records.push(&envelope) {}
+    }
+    let contact = Contact {
+        id: NodeId::from_bytes([9; 32]),
+        addresses: vec![v6(); limits::CONTACT_ADDRESSES_MAX]
+            .try_into()
+            .unwrap(),
+    };
+    Frame::Dht(Box::new(DhtFrame::Answer {
+        number: u64::MAX,
+        answer: DhtAnswer::Records {
+            records,
+            more: true,
+            contacts: vec![contact; limits::CONTACTS_MAX].try_into().unwrap(),
+        },
+    }))
+}
+
+/// Ever smaller records, to fill what larger ones left.
+fn records_that_fill() -> Vec<(&'static str, Record)> {
+    let mut all = records();
+    all.sort_by_key(|(_, record)| core::cmp::Reverse(record.value.len()));
     all
 }
 
@@ -490,6 +680,13 @@ pub fn largest_payloads() -> Vec<Payload> {
             expires: u64::MAX,
             receipt: Some([255; 32]),
         }),
+        Payload::Record(Record {
+            kind: u8::MAX,
+            slot: u8::MAX,
+            expires: u64::MAX,
+            name: BoundedBytes::new(vec![1; limits::RECORD_NAME_MAX]).unwrap(),
+            value: BoundedBytes::new(vec![1; limits::RECORD_VALUE_MAX]).unwrap(),
+        }),
     ]
 }
 
@@ -613,5 +810,6 @@ pub fn largest_frames() -> Vec<Frame> {
         }),
     ];
     all.extend(largest_receipt_frames());
+    all.push(largest_dht_frame());
     all
 }
