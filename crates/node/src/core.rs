@@ -7,6 +7,8 @@ mod config;
 mod input;
 mod invariants;
 mod output;
+mod route_dht;
+mod route_directory;
 mod route_gossip;
 mod route_hearsay;
 mod route_history;
@@ -22,11 +24,12 @@ mod trust_model;
 
 use alloc::{
     boxed::Box,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
 use repute_base::{Address, Machine, Mono, Rng, Timestamp};
+use repute_dht::{Dht, Directory};
 use repute_gossip::Gossip;
 use repute_identity::{Inception, NodeId};
 use repute_peers::{LinkId, Peers};
@@ -56,10 +59,18 @@ pub struct Core {
     records: BTreeMap<NodeId, Inception>,
     /// Writes that hold a signature back; bounded by the signatures under way.
     receipt_writes: BTreeMap<PersistId, u64>,
+    /// Records that the shell wants signed; bounded by the signatures under way.
+    records_wanted: BTreeSet<u64>,
     /// The entries of the blacklist that name addresses, whatever the trust model.
     addresses: AddressBans,
     appeals: Appeals,
     hearing: route_hearsay::Hearing,
+    /// None when this node takes no part in the DHT; then there is no directory either.
+    dht: Option<Box<Dht>>,
+    directory: Option<Box<Directory>>,
+    /// Records that an engine wants signed; bounded by the signatures under way.
+    record_signers: BTreeMap<u64, route_directory::Signer>,
+    next_resolve: u64,
     ranks: route_rank::Ranks,
     chronicle: Chronicle,
     /// When the links are looked at next, and how that is chosen.
@@ -86,6 +97,8 @@ enum Step {
     Trust(repute_trust::Input),
     Receipts(repute_trust::ReceiptsInput),
     History(repute_trust::ChronicleInput),
+    Dht(repute_dht::Input),
+    Directory(repute_dht::DirectoryInput),
     Addresses(repute_trust::AddressInput),
 }
 
@@ -127,6 +140,7 @@ impl Core {
         };
         let mut chronicle = Chronicle::new(limits.history);
         snapshot.restore_history(&mut chronicle);
+        let (dht, directory) = Self::dht_of(me, &config, &snapshot, &mut rng)?;
         let (addresses, appeals) = snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
         Ok(Self {
             me,
@@ -137,12 +151,17 @@ impl Core {
             receipts,
             records: BTreeMap::new(),
             receipt_writes: BTreeMap::new(),
+            records_wanted: BTreeSet::new(),
             chronicle,
             look_at: None,
             look_rng: rng.fork(),
             addresses,
             appeals,
             hearing: route_hearsay::Hearing::default(),
+            dht,
+            directory,
+            record_signers: BTreeMap::new(),
+            next_resolve: 0,
             ranks: route_rank::Ranks::default(),
             seq,
             next_persist: 0,
@@ -224,6 +243,8 @@ impl Core {
             self.look_at,
             self.ranks_due(),
             self.addresses.next_deadline(),
+            self.dht.as_ref().and_then(|one| one.next_deadline()),
+            self.directory.as_ref().and_then(|one| one.next_deadline()),
         ]
         .into_iter()
         .flatten()
@@ -244,6 +265,8 @@ impl Core {
             self.route_addresses(output);
         }
         self.start_hearing();
+        self.start_directory();
+        self.tell_dht(repute_dht::Input::Start);
         self.rank(now);
         self.tell_peers(repute_peers::Input::Start);
         self.next_look(now);
@@ -271,6 +294,12 @@ impl Core {
         }
         if due(self.receipts.as_ref().and_then(|one| one.next_deadline())) {
             self.tell_receipts(repute_trust::ReceiptsInput::Tick);
+        }
+        if due(self.dht.as_ref().and_then(|one| one.next_deadline())) {
+            self.tell_dht(repute_dht::Input::Tick);
+        }
+        if due(self.directory.as_ref().and_then(|one| one.next_deadline())) {
+            self.tell_directory(repute_dht::DirectoryInput::Tick);
         }
         if due(self.addresses.next_deadline()) {
             self.tell_addresses(repute_trust::AddressInput::Tick);
@@ -301,6 +330,8 @@ impl Core {
                     }
                 }
                 Step::History(input) => self.history(now, input),
+                Step::Dht(input) => self.settle_dht(now, input),
+                Step::Directory(input) => self.settle_directory(now, input),
                 Step::Receipts(input) => self.settle_receipts(now, input),
                 Step::Trust(input) => {
                     self.trust.handle(now, input);

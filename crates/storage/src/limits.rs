@@ -14,8 +14,8 @@ pub const BAN_BODY_MAX: usize = 4 * 1024;
 pub const SEEN_BITMAP_MAX: usize = 8 * 1024;
 /// The key of an item: room for three ids.
 pub const ITEM_KEY_MAX: usize = 96;
-/// What an engine keeps under one key; a profile with a full past takes under 4 KiB.
-pub const ITEM_BODY_MAX: usize = 8 * 1024;
+/// What an engine keeps under one key: a record of the DHT takes 11 KiB at most.
+pub const ITEM_BODY_MAX: usize = 12 * 1024;
 /// A name in `network_state`.
 pub const STATE_KEY_MAX: usize = 128;
 /// A value in `network_state`: snapshots of small things; large ones belong in a table.

@@ -83,17 +83,20 @@ pub enum Shelf {
     Profiles,
     /// What peers signed about each other, by kind and both ids.
     Receipts,
+    /// Records of the DHT, by key, author and slot.
+    Records,
 }
 
 impl Shelf {
     /// Every shelf, in the order of their codes.
-    pub const ALL: [Self; 2] = [Self::Profiles, Self::Receipts];
+    pub const ALL: [Self; 3] = [Self::Profiles, Self::Receipts, Self::Records];
 
     /// The stable number in the store.
     pub const fn code(self) -> u8 {
         match self {
             Self::Profiles => 1,
             Self::Receipts => 2,
+            Self::Records => 3,
         }
     }
 

@@ -327,6 +327,11 @@ impl Reader {
             let fault = match self.decoder.next() {
                 None => break,
                 Some(Err(_)) => Fault::Framing,
+                // Nothing is decoded of those who are shut out, but for a last word.
+                Some(Ok(raw)) if link.is_shut_out() && raw.kind != Some(FrameKind::Disconnect) => {
+                    count(&shared.counters.frames_shut_out, 1);
+                    continue;
+                }
                 Some(Ok(raw)) => {
                     let (frame, len) = open(shared, &mut self.unpacker, raw);
                     match frame {
@@ -414,11 +419,21 @@ async fn post_frames(
 
 async fn accuse(shared: &Arc<Shared>, link: &Arc<Link>, fault: Fault) -> Result<(), End> {
     count(&shared.counters.violations, 1);
-    let kind = match fault {
-        Fault::Framing => Misbehaviour::OversizedFrame,
-        Fault::Malformed => Misbehaviour::MalformedFrame,
-        Fault::Unexpected => Misbehaviour::UnexpectedFrame,
+    let (kind, counter) = match fault {
+        Fault::Framing => (
+            Misbehaviour::OversizedFrame,
+            &shared.counters.framing_broken,
+        ),
+        Fault::Malformed => (
+            Misbehaviour::MalformedFrame,
+            &shared.counters.frames_malformed,
+        ),
+        Fault::Unexpected => (
+            Misbehaviour::UnexpectedFrame,
+            &shared.counters.frames_unexpected,
+        ),
     };
+    count(counter, 1);
     let Some(room) = shared.inbox.room(Some(link), EVENT_BYTES as usize).await else {
         return Err(End::Lost);
     };

@@ -171,10 +171,9 @@ impl HandshakeTemplate {
         &self,
         inception: Inception,
         listen: &[Address],
-        appealing: bool,
+        now: impl IntoIterator<Item = Capability>,
     ) -> Handshake {
-        let appeal = appealing.then_some(Capability::APPEAL);
-        let capabilities = appeal.into_iter().chain(self.capabilities.iter().copied());
+        let capabilities = now.into_iter().chain(self.capabilities.iter().copied());
         Handshake {
             version_min: VERSION,
             version_max: VERSION,

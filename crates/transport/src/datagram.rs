@@ -38,6 +38,10 @@ pub(crate) async fn read_until_too_bad(
 /// False when there was too much that broke the protocol.
 fn deliver(shared: &Shared, link: &Link, datagram: Bytes) -> bool {
     count(&shared.counters.bytes_in, datagram.len());
+    if link.is_shut_out() {
+        count(&shared.counters.frames_shut_out, 1);
+        return true;
+    }
     let room = link.datagram_room();
     let peer = link.peer;
     let (event, goes_on) = match open(datagram) {
@@ -53,6 +57,11 @@ fn deliver(shared: &Shared, link: &Link, datagram: Bytes) -> bool {
         }
         Err(kind) => {
             count(&shared.counters.violations, 1);
+            let counter = match kind {
+                Misbehaviour::UnexpectedFrame => &shared.counters.frames_unexpected,
+                _ => &shared.counters.frames_malformed,
+            };
+            count(counter, 1);
             let goes_on = !link.is_too_malformed(shared);
             (Event::Violation { peer, kind }, goes_on)
         }

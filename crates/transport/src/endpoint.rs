@@ -2,7 +2,7 @@ use core::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use repute_base::Address;
+use repute_base::{Address, Prefix};
 use repute_identity::{Identity, NodeId};
 use repute_protocol::{Disconnect, DisconnectReason};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -94,6 +94,12 @@ impl Endpoint {
         self.shared().set_listen(addresses);
     }
 
+    /// Whether our next handshakes say that we answer requests of the DHT
+    /// ([`Capability::DHT`](repute_protocol::Capability::DHT)).
+    pub fn set_serving(&self, serving: bool) {
+        self.shared().set_serving(serving);
+    }
+
     /// Whether our next handshakes say that we come to appeal
     /// ([`Capability::APPEAL`](repute_protocol::Capability::APPEAL)).
     pub fn set_appealing(&self, appealing: bool) {
@@ -155,6 +161,19 @@ impl Endpoint {
             count(&self.shared().counters.queue_full, 1);
         }
         outcome
+    }
+
+    /// From now on nothing of this peer is decoded but its goodbye, on the link that stands and on
+    /// those that follow; or on those that follow no longer. No link is closed by this.
+    pub fn shut_out(&self, peer: NodeId, shut_out: bool) {
+        self.shared().shut_out(peer, shut_out);
+    }
+
+    /// From now on inbound connections from these prefixes, and no others, are refused before their
+    /// handshake; but for one a minute of each address, so that whoever is behind it can be told
+    /// why, and appeal. Links that stand are not closed.
+    pub fn bar(&self, prefixes: Vec<Prefix>) {
+        self.shared().gate.bar(prefixes);
     }
 
     /// Stops reading the streams of these peers, and of no others: their windows fill up, and QUIC
@@ -243,6 +262,10 @@ async fn accept(shared: Arc<Shared>) {
             }
             Verdict::Refuse => {
                 count(&shared.counters.refused, 1);
+                incoming.refuse();
+            }
+            Verdict::Barred => {
+                count(&shared.counters.barred, 1);
                 incoming.refuse();
             }
         }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use repute_base::{Mono, TokenBucket};
+use repute_base::{Mono, Prefix, TokenBucket};
 use tokio::sync::Notify;
 
 use crate::Config;
@@ -14,6 +14,9 @@ use crate::Config;
 /// Addresses whose rates are remembered; those that have rested are forgotten first.
 /// Forgetting one gives it its burst again, no more.
 const ADDRESSES_MAX: usize = 4_096;
+
+/// Between two connections of one barred address that are let in to be told why, in ms.
+const BARRED_PAUSE_MS: u64 = 60_000;
 
 /// Where a connection comes from, as limits see it: one owner commands a whole /64 of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +54,8 @@ pub(crate) enum Verdict {
     /// Prove your address first.
     Retry,
     Refuse,
+    /// Refused for where it comes from.
+    Barred,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +65,9 @@ struct State {
     entered: u64,
     by_origin: BTreeMap<Key, usize>,
     rates: BTreeMap<Key, TokenBucket>,
+    barred: Vec<Prefix>,
+    /// When each barred origin was last let in.
+    told: BTreeMap<Origin, Mono>,
 }
 
 #[derive(Debug)]
@@ -90,6 +98,15 @@ impl Gate {
     pub(crate) fn judge(self: &Arc<Self>, remote: SocketAddr, proved: bool, now: Mono) -> Verdict {
         let key = (Origin::of(remote, self.loopback_strict), proved);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_barred(remote) {
+            // Who only pretends to be there uses up nothing of whoever is.
+            if !proved {
+                return Verdict::Retry;
+            }
+            if !state.may_be_told(Origin::of(remote, true), now) {
+                return Verdict::Barred;
+            }
+        }
         if !proved && state.places.len() >= self.validate_above.min(self.half_open_max) {
             return Verdict::Retry;
         }
@@ -139,6 +156,12 @@ impl Gate {
         state.rates.entry(key).or_insert_with(fresh).take(now, 1)
     }
 
+    /// Replaces what is barred.
+    pub(crate) fn bar(&self, prefixes: Vec<Prefix>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.barred = prefixes;
+    }
+
     pub(crate) fn half_open(&self) -> usize {
         self.state
             .lock()
@@ -149,6 +172,27 @@ impl Gate {
 }
 
 impl State {
+    fn is_barred(&self, remote: SocketAddr) -> bool {
+        let ip = remote.ip().to_canonical();
+        self.barred.iter().any(|prefix| prefix.contains(ip))
+    }
+
+    fn may_be_told(&mut self, origin: Origin, now: Mono) -> bool {
+        let lately = |at: &Mono| now.since(*at).as_millis() < u128::from(BARRED_PAUSE_MS);
+        if self.told.get(&origin).is_some_and(lately) {
+            return false;
+        }
+        if self.told.len() >= ADDRESSES_MAX {
+            self.told.retain(|_, at| lately(at));
+        }
+        // So many at once are no neighbours who want to know why.
+        let room = self.told.len() < ADDRESSES_MAX;
+        if room {
+            self.told.insert(origin, now);
+        }
+        room
+    }
+
     fn leave(&mut self, key: Key) {
         if let Some(held) = self.by_origin.get_mut(&key) {
             *held = held.saturating_sub(1);
@@ -281,6 +325,46 @@ mod tests {
             .filter(|_| matches!(gate.judge(host(1), true, later), Verdict::Enter(_)))
             .count();
         assert_eq!(more, 4);
+    }
+
+    #[test]
+    fn a_barred_address_is_let_in_once_a_minute_and_never_unproved() {
+        let gate = gate(|_| {});
+        gate.bar(vec!["10.0.0.0/24".parse().unwrap()]);
+        assert!(
+            enter(&gate, host(256), false).is_some(),
+            "its neighbour is not barred"
+        );
+        for _ in 0..100 {
+            let unproved = gate.judge(host(1), false, Mono::ZERO);
+            assert!(matches!(unproved, Verdict::Retry));
+        }
+        assert!(enter(&gate, host(1), true).is_some());
+        let at = |ms| gate.judge(host(1), true, Mono::from_millis(ms));
+        for ms in [0, 1, 59_999] {
+            assert!(matches!(at(ms), Verdict::Barred), "{ms}");
+        }
+        // Another address of the same prefix has its own minute.
+        assert!(enter(&gate, host(2), true).is_some());
+        assert!(matches!(at(60_000), Verdict::Enter(_)));
+        gate.bar(Vec::new());
+        assert!(matches!(at(60_001), Verdict::Enter(_)));
+    }
+
+    #[test]
+    fn a_crowd_of_barred_addresses_is_not_remembered_without_bound() {
+        let gate = gate(|_| {});
+        gate.bar(vec!["10.0.0.0/8".parse().unwrap()]);
+        for n in 0..2 * ADDRESSES_MAX as u32 {
+            drop(gate.judge(host(n), true, Mono::ZERO));
+        }
+        assert_eq!(gate.state.lock().unwrap().told.len(), ADDRESSES_MAX);
+        let later = Mono::from_millis(BARRED_PAUSE_MS);
+        assert!(matches!(
+            gate.judge(host(9_999), true, later),
+            Verdict::Enter(_)
+        ));
+        assert_eq!(gate.state.lock().unwrap().told.len(), 1);
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub(crate) struct Link {
     /// Places for events that datagrams bring: apart, so that nobody has to wait for one.
     datagrams: Arc<Semaphore>,
     queue_bytes_max: usize,
+    /// Whether nothing of this peer is decoded but its goodbye.
+    shut_out: AtomicBool,
     /// Whether the application wants nothing from this stream for now.
     held: watch::Sender<bool>,
     drained: AtomicUsize,
@@ -143,6 +145,7 @@ impl Link {
         carrier: Arc<Carrier>,
         config: &crate::Config,
         last_room: Room,
+        shut_out: bool,
     ) -> Arc<Self> {
         let state = State {
             up: true,
@@ -160,6 +163,7 @@ impl Link {
             inbox_bytes_max: config.inbox_link_bytes_max,
             datagrams: Arc::new(Semaphore::new(DATAGRAMS_WAITING_MAX)),
             queue_bytes_max: config.queue_bytes_max,
+            shut_out: AtomicBool::new(shut_out),
             held: watch::Sender::new(false),
             drained: AtomicUsize::new(0),
             drained_posted: AtomicBool::new(false),
@@ -239,6 +243,15 @@ impl Link {
         if state.up && !self.drained_posted.swap(true, Ordering::AcqRel) {
             shared.inbox.post_drained(self);
         }
+    }
+
+    /// For good: what is passed over leaves a gap that later frames may build on.
+    pub(crate) fn shut_out(&self) {
+        self.shut_out.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_shut_out(&self) -> bool {
+        self.shut_out.load(Ordering::Acquire)
     }
 
     /// Whether the stream is read.

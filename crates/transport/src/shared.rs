@@ -8,7 +8,7 @@ use std::{
 
 use repute_base::{Address, Mono, TokenBucket};
 use repute_identity::{Inception, NodeId};
-use repute_protocol::{Disconnect, DisconnectReason, Handshake, Misbehaviour};
+use repute_protocol::{Capability, Disconnect, DisconnectReason, Handshake, Misbehaviour};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
@@ -37,7 +37,10 @@ pub(crate) struct Registry {
     listen: Vec<Address>,
     /// Whether our handshakes say that we come to appeal.
     appealing: bool,
+    serving: bool,
     rates: BTreeMap<NodeId, TokenBucket>,
+    /// Whose frames are not decoded; as many as the application shuts out.
+    shut_out: BTreeSet<NodeId>,
     /// What everybody is told who still comes.
     shutdown: Option<Disconnect>,
 }
@@ -118,16 +121,34 @@ impl Shared {
         self.registry().appealing = appealing;
     }
 
+    pub(crate) fn set_serving(&self, serving: bool) {
+        self.registry().serving = serving;
+    }
+
+    pub(crate) fn shut_out(&self, peer: NodeId, shut_out: bool) {
+        let mut registry = self.registry();
+        if !shut_out {
+            registry.shut_out.remove(&peer);
+            return;
+        }
+        registry.shut_out.insert(peer);
+        if let Some(link) = registry.links.get(&peer) {
+            link.shut_out();
+        }
+    }
+
     pub(crate) fn set_listen(&self, addresses: Vec<Address>) {
         self.registry().listen = addresses;
     }
 
     pub(crate) fn own_handshake(&self) -> Handshake {
-        let (listen, appealing) = {
+        let (listen, extra) = {
             let registry = self.registry();
-            (registry.listen.clone(), registry.appealing)
+            let appeal = registry.appealing.then_some(Capability::APPEAL);
+            let serve = registry.serving.then_some(Capability::DHT);
+            (registry.listen.clone(), appeal.into_iter().chain(serve))
         };
-        self.template.fill(self.inception, &listen, appealing)
+        self.template.fill(self.inception, &listen, extra)
     }
 
     /// Gives a connection its place. Both ends of two connections decide alike.
@@ -173,7 +194,8 @@ impl Shared {
         }
         let remote = carrier.connection.remote_address().into();
         let (up_room, down_room) = rooms;
-        let link = Link::new(peer, carrier, &self.config, down_room);
+        let shut_out = registry.shut_out.contains(&peer);
+        let link = Link::new(peer, carrier, &self.config, down_room, shut_out);
         registry.links.insert(peer, Arc::clone(&link));
         let up = Event::LinkUp {
             peer,

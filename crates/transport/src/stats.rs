@@ -35,6 +35,8 @@ counters! {
     retried,
     /// Inbound connections refused for a limit or a rate.
     refused,
+    /// Inbound connections refused because they came from a barred address.
+    barred,
     /// Inbound connections that had not proved themselves and made room for others.
     put_out,
     /// Connections that ended before both handshakes were checked.
@@ -57,6 +59,14 @@ counters! {
     datagrams_dropped,
     /// Frames of unknown kinds that were passed over.
     frames_unknown,
+    /// Frames dropped undecoded because their sender is shut out.
+    frames_shut_out,
+    /// Lengths that no frame has: reading ends there.
+    framing_broken,
+    /// Frames that are no encoding of their kind.
+    frames_malformed,
+    /// Frames of kinds that have no place where they came.
+    frames_unexpected,
     /// Frames that broke the protocol.
     violations,
     /// Frames that found a full queue.

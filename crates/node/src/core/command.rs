@@ -1,7 +1,10 @@
 //! What the application and the operator ask for.
 
-use repute_base::{BoundedBytes, Timestamp};
-use repute_protocol::{DisconnectReason, Envelope, Frame, Verified};
+use repute_base::{BoundedBytes, BoundedVec, Timestamp};
+use repute_dht::{DirectoryInput, Input as DhtInput};
+use repute_protocol::{
+    AddressRecord, DisconnectReason, Envelope, EnvelopeKind, Frame, Payload, Verified,
+};
 use repute_trust::ReceiptsInput;
 
 use super::{Command, Core, Event, Output, PersistId, Priority, route_peers::OWN_RECORD};
@@ -39,7 +42,8 @@ impl Core {
                 self.tell_gossip(repute_gossip::Input::Subscribe { topic, causal });
             }
             // The node itself listens there.
-            Command::Unsubscribe { topic } if self.is_hearing(&topic) => {}
+            Command::Unsubscribe { topic }
+                if self.is_hearing(&topic) || self.is_browsing(&topic) => {}
             Command::Unsubscribe { topic } => {
                 self.tell_gossip(repute_gossip::Input::Unsubscribe { topic });
             }
@@ -85,6 +89,29 @@ impl Core {
                 source,
                 readmit,
             } => self.withdraw(now, token, source, readmit),
+            Command::SignRecord { token, addresses } => {
+                let addresses = BoundedVec::truncated(addresses);
+                let payload = Payload::AddressRecord(AddressRecord { addresses });
+                self.records_wanted.insert(token);
+                self.sign(now, EnvelopeKind::AddressRecord, token, &payload);
+            }
+            // Links, frames and verdicts come from the shell alone.
+            Command::Dht(
+                input @ (DhtInput::Lookup { .. }
+                | DhtInput::Find { .. }
+                | DhtInput::Publish { .. }
+                | DhtInput::Retract { .. }
+                | DhtInput::Put { .. }),
+            ) => self.tell_dht(input),
+            Command::Directory(
+                input @ (DirectoryInput::Advertise { .. }
+                | DirectoryInput::Retract { .. }
+                | DirectoryInput::Find { .. }
+                | DirectoryInput::Watch { .. }
+                | DirectoryInput::Unwatch { .. }),
+            ) => self.tell_directory(input),
+            Command::Dht(_) | Command::Directory(_) => {}
+            Command::Resolve { peer } => self.resolve(peer),
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });
@@ -95,6 +122,10 @@ impl Core {
     pub(super) fn signed(&mut self, now: Timestamp, token: u64, envelope: Verified<Envelope>) {
         if token == OWN_RECORD {
             self.tell_peers(repute_peers::Input::OwnRecord(envelope));
+        } else if self.records_wanted.remove(&token) {
+            self.event(Event::RecordSigned { token, envelope });
+        } else if self.record_signed(token, &envelope) {
+            // The engine that wanted it has it.
         } else if self.hearing.is_own(token) {
             self.recommendation_signed(now, token, &envelope);
         } else {

@@ -15,6 +15,10 @@ pub struct Config {
     pub peers: repute_peers::Config,
     /// Of the gossip engine.
     pub gossip: repute_gossip::Config,
+    /// Of the DHT; none takes no part in it, and has no directory.
+    pub dht: Option<repute_dht::Config>,
+    /// Of the directory.
+    pub directory: repute_dht::DirectoryConfig,
     /// Our messages that are signed together when so many wait, at most 64; 1 signs each alone.
     /// Nothing ever waits for others to be signed with.
     pub burst_max: usize,
@@ -31,6 +35,8 @@ impl Config {
             receipts: repute_trust::ReceiptsConfig::default(),
             peers: repute_peers::Config::default(),
             gossip: repute_gossip::Config::default(),
+            dht: Some(repute_dht::Config::default()),
+            directory: repute_dht::DirectoryConfig::default(),
             burst_max: BURST_MAX,
             limits: Limits::default(),
         }
@@ -44,7 +50,9 @@ impl Config {
         self.trust.check().map_err(ConfigError::trust)?;
         self.receipts.check().map_err(ConfigError::trust)?;
         self.peers.validate().map_err(ConfigError::peers)?;
-        self.gossip.check().map_err(ConfigError::gossip)
+        self.gossip.check().map_err(ConfigError::gossip)?;
+        let dht = self.dht.as_ref().map_or(Ok(()), repute_dht::Config::check);
+        dht.map_err(ConfigError::dht)
     }
 }
 
@@ -59,6 +67,10 @@ pub struct Limits {
     pub peers: repute_peers::Limits,
     /// Of the gossip engine.
     pub gossip: repute_gossip::Limits,
+    /// Of the DHT.
+    pub dht: repute_dht::Limits,
+    /// Of the directory.
+    pub directory: repute_dht::DirectoryLimits,
     /// Of the chronicle.
     pub history: repute_trust::ChronicleLimits,
 }
@@ -72,7 +84,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Which engine refused: `trust`, `peers` or `gossip`.
+    /// Which engine refused: `trust`, `peers`, `gossip` or `dht`.
     pub const fn engine(&self) -> &'static str {
         self.engine
     }
@@ -87,6 +99,13 @@ impl ConfigError {
     pub(super) fn peers(error: repute_peers::ConfigError) -> Self {
         Self {
             engine: "peers",
+            problem: error.to_string(),
+        }
+    }
+
+    pub(super) fn dht(error: repute_dht::ConfigError) -> Self {
+        Self {
+            engine: "dht",
             problem: error.to_string(),
         }
     }

@@ -237,6 +237,23 @@ pub enum Command {
         /// Whether to let it back in instead.
         readmit: bool,
     },
+    /// Sign that this node listens there. Answered by
+    /// [`Event::RecordSigned`](super::Event::RecordSigned).
+    SignRecord {
+        /// The caller's number.
+        token: u64,
+        /// Where; those beyond the limit are left out.
+        addresses: Vec<Address>,
+    },
+    /// Something for the DHT: a lookup, a search, a publication.
+    Dht(repute_dht::Input),
+    /// Something for the directory: an offer, a search, a watch.
+    Directory(repute_dht::DirectoryInput),
+    /// Look in the DHT for where a node is, and dial it if it is there.
+    Resolve {
+        /// Whom.
+        peer: NodeId,
+    },
     /// Close the link to a peer.
     Disconnect {
         /// To whom.

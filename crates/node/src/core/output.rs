@@ -6,8 +6,8 @@ use repute_gossip::SeenAuthor;
 use repute_identity::NodeId;
 use repute_peers::{Refusal, Stored};
 use repute_protocol::{
-    CustomData, Disconnect, DisconnectReason, Envelope, FromPeer, Message, MessageId, Misbehaviour,
-    Unsigned, Verified, limits::TEXT_MAX,
+    Contact, CustomData, Disconnect, DisconnectReason, Envelope, FromPeer, Message, MessageId,
+    Misbehaviour, RecordKey, Unsigned, Verified, limits::TEXT_MAX,
 };
 use repute_trust::{AddressBan, Ban, HearsayRecord, Level, NotHeard, Record};
 
@@ -72,6 +72,22 @@ pub enum Write {
     SourceCheckpoint(HearsayRecord),
     /// All that was heard of a source.
     ForgetSource(NodeId),
+    /// A record of the DHT, kept for others.
+    DhtRecord {
+        /// Its key, author and slot.
+        place: (RecordKey, NodeId, u8),
+        /// Until when it holds.
+        expires: Wall,
+        /// The encoded envelope.
+        wire: Bytes,
+    },
+    /// A record of the DHT to drop.
+    ForgetDhtRecord {
+        /// Its key, author and slot.
+        place: (RecordKey, NodeId, u8),
+    },
+    /// The nodes of the DHT to begin with after a restart. Replaces the earlier list.
+    Contacts(Vec<Contact>),
     /// What has been seen of some authors.
     Seen(Vec<SeenAuthor>),
 }
@@ -98,6 +114,8 @@ pub enum Output {
     },
     /// From now on our handshakes say that we come to appeal, or no longer.
     Appealing(bool),
+    /// From now on our handshakes say that we answer requests of the DHT, or no longer.
+    Serving(bool),
     /// Send this goodbye, flush, and close the link.
     Close {
         /// Whose link.
@@ -169,6 +187,17 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// This node's word where it listens, for others to keep.
+    RecordSigned {
+        /// The number of the command.
+        token: u64,
+        /// The proof.
+        envelope: Verified<Envelope>,
+    },
+    /// What the DHT answers to its commands.
+    Dht(repute_dht::Event),
+    /// What the directory answers to its commands, and news of it.
+    Directory(repute_dht::DirectoryEvent),
     /// Publishing is possible again.
     PublishReady,
     /// What a command asked for is durable.

@@ -38,6 +38,11 @@ impl Core {
             }
             Gossip::Deliver {
                 envelope, message, ..
+            } if self.is_browsing(&message.topic) => {
+                self.advertised_by_gossip(envelope.author(), &message);
+            }
+            Gossip::Deliver {
+                envelope, message, ..
             } => {
                 self.event(Event::Message { envelope, message });
             }

@@ -47,6 +47,7 @@ impl Core {
                     self.tell_peers(repute_peers::Input::RecordVerified(envelope));
                 }
                 EnvelopeKind::Recommendation => self.recommendation_verified(now, &envelope),
+                EnvelopeKind::Record => self.record_verified(from, envelope),
                 _ => self.tell_gossip(repute_gossip::Input::Verified { from, envelope }),
             },
             Input::Forged { from, envelope } => match envelope.kind() {
@@ -56,10 +57,15 @@ impl Core {
                 EnvelopeKind::Recommendation => {
                     self.misbehaved(from, Misbehaviour::ForgedEnvelope);
                 }
+                EnvelopeKind::Record => self.record_forged(from, envelope),
                 _ => self.tell_gossip(repute_gossip::Input::Forged { from, envelope }),
             },
             Input::Listening { addresses } => {
+                self.dht_listening(addresses.clone());
                 self.tell_peers(repute_peers::Input::Listening { addresses });
+            }
+            Input::Unchecked { from, envelope } if envelope.kind() == EnvelopeKind::Record => {
+                self.record_unchecked(from, envelope);
             }
             // Peers forget a record that is never answered for, and nobody waits for a
             // recommendation.
@@ -73,6 +79,7 @@ impl Core {
             }
             Input::Shutdown => {
                 self.tell_history(repute_trust::ChronicleInput::Save);
+                self.tell_dht(repute_dht::Input::Shutdown);
                 self.tell_gossip(repute_gossip::Input::Shutdown);
                 self.tell_peers(repute_peers::Input::Shutdown);
             }
@@ -98,6 +105,10 @@ impl Core {
             Frame::Receipt(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.receipt_frame(frame);
+            }
+            Frame::Dht(_) => {
+                self.tell_peers(repute_peers::Input::Heard { peer });
+                self.dht_frame(frame);
             }
             Frame::CustomData(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });

@@ -44,8 +44,10 @@ impl Core {
                 peer,
                 addresses,
                 inbound,
+                capabilities,
                 ..
             } => {
+                self.dht_link_up(now, peer, addresses.clone(), inbound, &capabilities);
                 self.tell_gossip(repute_gossip::Input::PeerUp { peer, addresses });
                 if !inbound {
                     self.tell_gossip(repute_gossip::Input::Dialled { peer });
@@ -56,7 +58,10 @@ impl Core {
                 self.ask_for_recommendations(now, peer);
                 self.event(Event::Connected { peer });
             }
+            Peers::VisitFailed { peer } => self.tell_dht(repute_dht::Input::Unreachable { peer }),
             Peers::PeerDown { peer } => {
+                self.tell_dht(repute_dht::Input::LinkDown { peer });
+                self.tell_directory(repute_dht::DirectoryInput::LinkDown { peer });
                 self.tell_gossip(repute_gossip::Input::PeerDown { peer });
                 self.tell_receipts(repute_trust::ReceiptsInput::LinkDown { peer });
             }

@@ -32,6 +32,7 @@ impl Core {
             Trust::Standing { subject, standing } => {
                 self.tell_history(repute_trust::ChronicleInput::Standing { subject, standing });
                 self.tell_peers(standing_input(subject, &standing));
+                self.tell_dht_standing(subject, standing.trust, standing.gate.is_closed());
                 let distrusted = standing.level == Level::Distrusted;
                 self.tell_gossip(repute_gossip::Input::Trust {
                     peer: subject,

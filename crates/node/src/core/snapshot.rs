@@ -31,6 +31,10 @@ pub struct Snapshot {
     pub appeals: Appeals,
     /// What was heard of others, oldest first.
     pub hearsay: Vec<HearsayRecord>,
+    /// Records of the DHT that are kept for others.
+    pub dht_records: Vec<repute_protocol::Verified<repute_protocol::Envelope>>,
+    /// Nodes of the DHT to begin with, best first.
+    pub contacts: Vec<repute_protocol::Contact>,
     /// What has been seen of each author.
     pub seen: Vec<SeenAuthor>,
 }
