@@ -253,6 +253,28 @@ fn soft_faults_climb_only_when_repeated_and_a_burst_is_one() {
     assert_eq!(rungs, [Rung::Grey, Rung::Banned24h]);
 }
 
+/// The pace at which a directory looks at one author's advertisements: a burst, then one in six
+/// seconds.
+#[test]
+fn an_author_that_advertises_too_often_is_grey_for_an_hour() {
+    let mut world = World::with(Config::default());
+    (0..16).for_each(|_| world.bad(Misbehaviour::AdvertisementFlood));
+    assert_eq!(world.gate(), Gate::Open, "a burst is one fault");
+    let mut minute = 0;
+    while !world.gate().is_closed() {
+        world.wait(6_000);
+        world.bad(Misbehaviour::AdvertisementFlood);
+        minute += 6_000;
+    }
+    assert_eq!(minute, 54_000, "within a minute");
+    let ban = world.bans().pop().unwrap();
+    assert_eq!((ban.rung, ban.by), (Rung::Grey, By::Rule));
+    let until = world.now().wall + Duration::from_millis(HOUR);
+    assert_eq!(world.gate(), Gate::Grey { until });
+    world.wait(HOUR);
+    assert!(!world.gate().is_closed());
+}
+
 #[test]
 fn a_wrong_clock_never_climbs_beyond_grey() {
     let mut world = World::new();
