@@ -121,6 +121,7 @@ async fn tickets_that_lead_nowhere_are_refused() {
         inception: *Identity::from_seed(3).inception(),
         addresses: BoundedVec::default(),
         expires: Wall::from_millis(1),
+        discovery: None,
     };
     let expired = problem(join(past.to_string()).await, 400);
     assert!(expired.title.contains("expired"), "{}", expired.title);

@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         inception: *alice.inception(),
         addresses: BoundedVec::truncated(["192.0.2.1:7000".parse()?]),
         expires: now + Duration::from_secs(3_600),
+        discovery: None,
     };
     println!("ticket   {ticket}");
     let read: Ticket = ticket.to_string().parse()?;

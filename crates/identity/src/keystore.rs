@@ -157,6 +157,39 @@ pub fn load_recovery(path: &Path) -> Result<RecoverySecret, KeystoreError> {
     Ok(RecoverySecret::from_entropy(*contents.secret(path, None)?))
 }
 
+/// The key under which a node publishes where it listens, from the file at `path`; made there if
+/// there is none. It is another than the identity's, and says nothing about it.
+///
+/// # Errors
+/// As [`load`] and [`create`].
+pub fn discovery(path: &Path) -> Result<SecretKey, KeystoreError> {
+    if path.symlink_metadata().is_err() {
+        let secret = SecretKey::from_entropy(*random::<32>()?);
+        match save(path, Kind::Discovery, &[], secret.expose(), None) {
+            // Another process was faster: its key is the one.
+            Ok(()) | Err(KeystoreError::Exists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let bytes = file::read(path)?;
+    let contents = Contents::parse(path, &bytes, Kind::Discovery)?;
+    Ok(SecretKey::from_entropy(*contents.secret(path, None)?))
+}
+
+/// Puts a new discovery key in the place of the one at `path`, of which nothing is left. Tickets
+/// with the old one lead to addresses alone from then on.
+///
+/// # Errors
+/// [`KeystoreError`] when what stands there is no discovery key, or the new one cannot be written.
+pub fn rotate_discovery(path: &Path) -> Result<SecretKey, KeystoreError> {
+    // What is no discovery key is not overwritten.
+    discovery(path)?;
+    let secret = SecretKey::from_entropy(*random::<32>()?);
+    let bytes = format::encode(Kind::Discovery, &[], secret.expose(), None)?;
+    file::replace(path, &bytes)?;
+    Ok(secret)
+}
+
 fn save(
     path: &Path,
     kind: Kind,

@@ -24,6 +24,7 @@
 //!     inception: *identity.inception(),
 //!     addresses: BoundedVec::truncated(["192.0.2.1:7000".parse()?]),
 //!     expires: Wall::from_millis(1_800_000_000_000),
+//!     discovery: None,
 //! };
 //! let read: Ticket = ticket.to_string().parse()?;
 //! assert_eq!(read.node_id(), identity.id());

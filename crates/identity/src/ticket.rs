@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use repute_base::{Address, BoundedVec, Wall, codec};
 
 use crate::{
-    Inception, NodeId,
+    Inception, NodeId, PublicKey,
     text::{base32, from_base32},
 };
 
@@ -21,6 +21,9 @@ pub struct Ticket {
     pub addresses: BoundedVec<Address, { Ticket::ADDRESSES_MAX }>,
     /// The last moment at which the ticket is worth dialling.
     pub expires: Wall,
+    /// Under which key the node publishes where it listens now, for when no address answers. It is
+    /// of its own and can be changed; what is found there must be signed by the identity.
+    pub discovery: Option<PublicKey>,
 }
 
 /// Why text is not a ticket.
@@ -66,7 +69,10 @@ impl Ticket {
     pub const ADDRESSES_MAX: usize = 8;
     /// Characters of a ticket at most.
     pub const TEXT_MAX: usize = 512;
+    /// Without a discovery key, so that every build reads what needs none.
     const VERSION: u8 = 1;
+    /// With a discovery key behind the body.
+    const VERSION_DISCOVERY: u8 = 2;
     const CHECKSUM_LEN: usize = 4;
     const CHECKSUM_CONTEXT: &'static str = "repute 2026-11 ticket checksum v1";
 
@@ -103,8 +109,18 @@ impl fmt::Display for Ticket {
             addresses: self.addresses.clone(),
             expires: self.expires.as_millis(),
         };
-        let mut bytes: Vec<u8> = alloc::vec![Self::VERSION];
-        codec::encode_into(&body, &mut bytes);
+        let mut bytes: Vec<u8> = Vec::new();
+        match &self.discovery {
+            None => {
+                bytes.push(Self::VERSION);
+                codec::encode_into(&body, &mut bytes);
+            }
+            Some(key) => {
+                bytes.push(Self::VERSION_DISCOVERY);
+                codec::encode_into(&body, &mut bytes);
+                codec::encode_into(key, &mut bytes);
+            }
+        }
         let checksum = Self::checksum(&bytes);
         bytes.extend_from_slice(&checksum);
         let text: String = format!("{}{}", Self::PREFIX, base32(&bytes));
@@ -139,10 +155,15 @@ impl FromStr for Ticket {
             return Err(TicketError::Checksum);
         }
         let (version, body) = content.split_first().ok_or(TicketError::Checksum)?;
-        if *version != Self::VERSION {
-            return Err(TicketError::Version(*version));
-        }
-        let body: Body = codec::decode(body).map_err(TicketError::Malformed)?;
+        let (body, discovery) = match *version {
+            Self::VERSION => (codec::decode::<Body>(body), None),
+            Self::VERSION_DISCOVERY => match codec::decode::<(Body, PublicKey)>(body) {
+                Ok((body, key)) => (Ok(body), Some(key)),
+                Err(error) => (Err(error), None),
+            },
+            version => return Err(TicketError::Version(version)),
+        };
+        let body = body.map_err(TicketError::Malformed)?;
         if !body.inception.is_known() {
             return Err(TicketError::Version(body.inception.version()));
         }
@@ -150,6 +171,7 @@ impl FromStr for Ticket {
             inception: body.inception,
             addresses: body.addresses,
             expires: Wall::from_millis(body.expires),
+            discovery,
         })
     }
 }

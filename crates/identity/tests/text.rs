@@ -10,12 +10,16 @@ fn ticket(seed: u64, addresses: &[&str], expires: u64) -> Ticket {
         inception: *Identity::from_seed(seed).inception(),
         addresses: BoundedVec::truncated(addresses.iter().filter_map(|text| text.parse().ok())),
         expires: Wall::from_millis(expires),
+        discovery: None,
     }
 }
 
 fn largest() -> Ticket {
     let address = "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
-    ticket(1, &[address; Ticket::ADDRESSES_MAX], u64::MAX)
+    Ticket {
+        discovery: Some(Identity::from_seed(2).inception().key),
+        ..ticket(1, &[address; Ticket::ADDRESSES_MAX], u64::MAX)
+    }
 }
 
 #[test]
@@ -105,11 +109,17 @@ fn a_ticket_of_another_kind_or_version_is_told_apart() {
         let bytes = [content, &sum[..4]].concat();
         format!("repute{}", BASE32_NOPAD.encode(&bytes).to_lowercase()).parse::<Ticket>()
     };
-    assert_eq!(signed(&[2, 1, 2, 3]), Err(TicketError::Version(2)));
-    assert!(matches!(
-        signed(&[1, 1, 2, 3]),
-        Err(TicketError::Malformed(_))
-    ));
+    assert_eq!(signed(&[3, 1, 2, 3]), Err(TicketError::Version(3)));
+    for version in [1, 2] {
+        assert!(matches!(
+            signed(&[version, 1, 2, 3]),
+            Err(TicketError::Malformed(_))
+        ));
+    }
+    // A discovery key under which a signature would fit any message.
+    let body = repute_base::codec::encode(&ticket(1, &[], 1).inception);
+    let weak = [&[2u8][..], &body, &[0, 1], &[1], &[0; 31]].concat();
+    assert!(matches!(signed(&weak), Err(TicketError::Malformed(_))));
     assert_eq!(signed(&[]), Err(TicketError::Checksum));
     // A record version from the future, otherwise in order.
     let record = [
@@ -139,11 +149,13 @@ proptest! {
         seed in 0u64..1_000,
         sockets in prop::collection::vec(any::<std::net::SocketAddr>(), 0..=Ticket::ADDRESSES_MAX),
         expires: u64,
+        discovery in prop::option::of(0u64..1_000),
     ) {
         let ticket = Ticket {
             inception: *Identity::from_seed(seed).inception(),
             addresses: BoundedVec::truncated(sockets.into_iter().map(Address::new)),
             expires: Wall::from_millis(expires),
+            discovery: discovery.map(|seed| Identity::from_seed(seed).inception().key),
         };
         prop_assert_eq!(ticket.to_string().parse(), Ok(ticket));
     }

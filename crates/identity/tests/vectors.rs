@@ -40,27 +40,31 @@ fn ids() -> Vec<Value> {
 }
 
 fn tickets() -> Vec<Value> {
-    let one = |(byte, addresses, expires): (u8, &[&str], u64)| {
+    let one = |(byte, addresses, expires, discovery): (u8, &[&str], u64, Option<u8>)| {
         let ticket = Ticket {
             inception: *identity(byte).inception(),
             addresses: BoundedVec::truncated(addresses.iter().map(|text| text.parse().unwrap())),
             expires: Wall::from_millis(expires),
+            discovery: discovery.map(|byte| SecretKey::from_entropy([byte; 32]).public()),
         };
         json!({
             "inception_record": hex(&codec::encode(&ticket.inception)),
             "addresses": addresses,
             "expires_ms": expires,
+            "discovery_key": ticket.discovery.map(|key| hex(key.as_bytes())),
             "ticket": ticket.to_string(),
         })
     };
-    let cases: [(u8, &[&str], u64); 3] = [
-        (1, &[], 0),
-        (2, &["192.0.2.1:7000"], 1_800_000_000_000),
+    let cases: [(u8, &[&str], u64, Option<u8>); 4] = [
+        (1, &[], 0, None),
+        (2, &["192.0.2.1:7000"], 1_800_000_000_000, None),
         (
             3,
             &["[2001:db8::1]:7000", "127.0.0.1:1"],
             9_007_199_254_740_991,
+            None,
         ),
+        (2, &["192.0.2.1:7000"], 1_800_000_000_000, Some(4)),
     ];
     cases.into_iter().map(one).collect()
 }

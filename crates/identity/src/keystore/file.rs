@@ -23,10 +23,7 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Keys
 
 /// Writes a temporary file beside `path` and links it there; a link never replaces anything.
 pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let directory = directory_of(path);
     let temporary = temporary_name(path, directory)?;
     let made = write_new(&temporary, bytes).and_then(|()| {
         fs::hard_link(&temporary, path).map_err(|error| match error.kind() {
@@ -38,6 +35,28 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
     made?;
     removed.map_err(io_error("remove", &temporary))?;
     sync_directory(directory)
+}
+
+/// Writes a temporary file beside `path` and puts it in its place: the old one or the new one is
+/// there at any moment, whole.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), KeystoreError> {
+    let directory = directory_of(path);
+    let temporary = temporary_name(path, directory)?;
+    let made = write_new(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path).map_err(io_error("replace", path)));
+    if made.is_err() {
+        // What was not put in place is of no use to anybody.
+        let _removed = fs::remove_file(&temporary);
+    }
+    made?;
+    sync_directory(directory)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn temporary_name(path: &Path, directory: &Path) -> Result<PathBuf, KeystoreError> {

@@ -40,6 +40,7 @@ const COST_MAX: Cost = Cost {
 pub(super) enum Kind {
     Identity = 1,
     Recovery = 2,
+    Discovery = 3,
 }
 
 #[derive(Clone, Copy)]
@@ -190,7 +191,7 @@ impl<'a> Contents<'a> {
         }
         let record: &[u8] = match kind {
             Kind::Identity => take::<{ Inception::LEN }>(&mut rest).ok_or_else(damaged)?,
-            Kind::Recovery => &[],
+            Kind::Recovery | Kind::Discovery => &[],
         };
         let protection = Protection::parse(protected, &mut rest).ok_or_else(damaged)?;
         if !rest.is_empty() {

@@ -56,6 +56,32 @@ fn an_identity_survives_its_file_and_nothing_else_is_left_behind() {
 }
 
 #[test]
+fn a_discovery_key_is_made_once_and_changes_only_when_told_to() {
+    let (dir, path) = place();
+    let first = discovery(&path).unwrap();
+    assert_eq!(discovery(&path).unwrap().expose(), first.expose());
+    let second = rotate_discovery(&path).unwrap();
+    assert_ne!(second.expose(), first.expose());
+    assert_eq!(discovery(&path).unwrap().expose(), second.expose());
+    // Nothing is left of the former one.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    // Neither is taken for the other, nor overwritten by it.
+    assert!(matches!(
+        load(&path, None),
+        Err(KeystoreError::WrongKind { .. })
+    ));
+    let identity = dir.path().join("other.key");
+    create(&identity, &Identity::from_seed(1), None).unwrap();
+    for refused in [discovery(&identity), rotate_discovery(&identity)] {
+        assert!(matches!(refused, Err(KeystoreError::WrongKind { .. })));
+    }
+    assert_eq!(
+        load(&identity, None).unwrap().id(),
+        Identity::from_seed(1).id()
+    );
+}
+
+#[test]
 fn two_generated_identities_differ() {
     assert_ne!(generate().unwrap().0.id(), generate().unwrap().0.id());
 }
