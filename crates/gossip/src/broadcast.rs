@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
-use repute_base::BoundedBytes;
+use repute_base::{BoundedBytes, Layer};
 use repute_identity::NodeId;
 use repute_protocol::{
     Announced, Broadcast, Envelope, EnvelopeKind, Frame, Freshness, GossipFrame, MessageId,
@@ -34,6 +34,57 @@ pub(crate) struct Arrival {
 }
 
 impl Gossip {
+    /// What can be told of a message without any state but what was asked for: its network, its kind
+    /// and its time.
+    pub(crate) fn content(&mut self, peer: NodeId, broadcast: &Broadcast) -> bool {
+        let envelope = &broadcast.envelope;
+        if envelope.network() != self.network {
+            self.accuse(peer, Misbehaviour::WrongNetwork);
+            return false;
+        }
+        if envelope.kind() != EnvelopeKind::Message {
+            self.stats.ignored_kind += 1;
+            self.layers.refuse(Layer::Content, "not for broadcast");
+            return false;
+        }
+        let (sent, now) = (envelope.sent(), self.now.wall);
+        let mut freshness = Freshness::of_push(sent, now);
+        if freshness.is_fresh() {
+            return true;
+        }
+        let id = envelope.id();
+        // A copy of what is known says something about the tree, whenever it was sent.
+        if self.archive.contains(&id) {
+            return true;
+        }
+        if self.is_requested(peer, &id) {
+            freshness = Freshness::of_requested(sent, now, self.config.retention);
+        }
+        // Nobody is blamed: a clock that is wrong, ours or theirs, is no ill will.
+        match freshness {
+            Freshness::Fresh => return true,
+            Freshness::Stale => {
+                self.stats.ignored_stale += 1;
+                self.layers.refuse(Layer::Content, "too old");
+            }
+            _ => {
+                self.stats.ignored_future += 1;
+                self.layers.refuse(Layer::Content, "from the future");
+            }
+        }
+        // It has come, whatever it is worth.
+        self.take_request(peer, &id);
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.score.brought();
+        }
+        false
+    }
+
+    pub(crate) fn refuse_author(&mut self) {
+        self.layers
+            .refuse(Layer::IdentityQuota, "over the author's budget");
+    }
+
     pub(crate) fn on_broadcast(&mut self, peer: NodeId, broadcast: Broadcast) {
         let Broadcast {
             hops,
@@ -41,13 +92,6 @@ impl Gossip {
             requested,
             envelope,
         } = broadcast;
-        if envelope.network() != self.network {
-            return self.accuse(peer, Misbehaviour::WrongNetwork);
-        }
-        if envelope.kind() != EnvelopeKind::Message {
-            self.stats.ignored_kind += 1;
-            return;
-        }
         let id = envelope.id();
         let asked = self.take_request(peer, &id);
         if let Some(link) = self.links.get_mut(&peer) {
@@ -60,23 +104,6 @@ impl Gossip {
             }
             return;
         }
-        let freshness = if asked {
-            Freshness::of_requested(envelope.sent(), self.now.wall, self.config.retention)
-        } else {
-            Freshness::of_push(envelope.sent(), self.now.wall)
-        };
-        match freshness {
-            Freshness::Fresh => {}
-            Freshness::Stale => {
-                self.stats.ignored_stale += 1;
-                return;
-            }
-            // Nobody is blamed: a clock that is wrong, ours or theirs, is no ill will.
-            _ => {
-                self.stats.ignored_future += 1;
-                return;
-            }
-        }
         let (author, seq) = (envelope.author(), envelope.seq());
         if !asked && self.authors.is_replay(&author, seq) {
             self.stats.ignored_replayed += 1;
@@ -84,8 +111,9 @@ impl Gossip {
         }
         let bytes = envelope.wire().len() as u64;
         if !self.authors.has_budget(&author, self.now.mono, bytes) {
+            // What it signed before has used it up; nothing is spent by this look.
             self.stats.dropped_by_origin += 1;
-            return;
+            return self.refuse_author();
         }
         self.check(
             peer,
@@ -116,8 +144,11 @@ impl Gossip {
             _ => None,
         };
         if !replay && !self.charge(&envelope) {
-            return;
+            return self.refuse_author();
         }
+        self.layers.pass(Layer::IdentityQuota);
+        // The id is the hash of the record that signed it: the author is who it says.
+        self.layers.pass(Layer::Identity);
         self.keep(&envelope, arrival, message.is_some());
         let Some(message) = message else {
             // Honest nodes do not forward what they cannot read, so its senders are to blame
@@ -153,6 +184,7 @@ impl Gossip {
             return;
         }
         self.stats.received += 1;
+        self.layers.pass(Layer::Application);
         self.saw_traffic();
         if let Some(link) = self.links.get_mut(&first) {
             link.score.first_delivery();

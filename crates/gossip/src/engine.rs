@@ -4,7 +4,7 @@ use alloc::{
 };
 
 use bytes::Bytes;
-use repute_base::{Machine, Mono, Rng, Timestamp};
+use repute_base::{Layer, Layers, Machine, Mono, Rng, Timestamp};
 use repute_identity::NodeId;
 use repute_protocol::{Frame, FromPeer, GossipFrame, MessageId, Misbehaviour, NetworkId};
 
@@ -62,6 +62,7 @@ pub struct Gossip {
     pub(crate) topics: Topics,
     pub(crate) signing: BTreeSet<u64>,
     pub(crate) stats: Stats,
+    pub(crate) layers: Layers,
     /// Until then, messages that all neighbours kept from us count as a sign of ill will.
     pub(crate) deprived_until: Mono,
     pub(crate) maintenance: Maintenance,
@@ -113,6 +114,7 @@ impl Gossip {
             reconciler: Reconciler::default(),
             signing: BTreeSet::new(),
             stats: Stats::default(),
+            layers: Layers::new(),
             deprived_until: Mono::ZERO,
             maintenance: Maintenance::default(),
             said_ready: true,
@@ -167,6 +169,13 @@ impl Gossip {
             held: self.topics.held_len(),
             ..self.stats
         }
+    }
+
+    /// What the layers between content and application let through and refused here. What broke a
+    /// rule is told as [`Output::Misbehaviour`] and counted by whoever hears it, but for exceeded
+    /// budgets, which are told rarely and counted here each time.
+    pub fn layers(&self) -> &Layers {
+        &self.layers
     }
 
     pub(crate) fn emit(&mut self, output: Output) {
@@ -243,22 +252,32 @@ impl Gossip {
         let Some(link) = self.links.get_mut(&peer) else {
             return;
         };
+        // Taken whatever the frame turns out to be: refused content uses up its link, too.
         let within = match frame.value() {
             Frame::Broadcast(_) => link.frames.take(now, 1),
             Frame::Gossip(_) => link.control.take(now, 1),
             _ => return,
         };
-        if !within {
-            self.stats.dropped_by_link += 1;
-            if link.blamed_until <= now {
-                link.blamed_until = now + core::time::Duration::from_millis(BLAME_PAUSE_MS);
-                self.emit(Output::Misbehaviour {
-                    peer,
-                    kind: Misbehaviour::BudgetExceeded,
-                });
-            }
+        if !within && link.blamed_until <= now {
+            link.blamed_until = now + core::time::Duration::from_millis(BLAME_PAUSE_MS);
+            self.emit(Output::Misbehaviour {
+                peer,
+                kind: Misbehaviour::BudgetExceeded,
+            });
+        }
+        if let Frame::Broadcast(broadcast) = frame.value()
+            && !self.content(peer, broadcast)
+        {
             return;
         }
+        self.layers.pass(Layer::Content);
+        if !within {
+            self.stats.dropped_by_link += 1;
+            return self
+                .layers
+                .refuse(Layer::LinkQuota, "over the link's budget");
+        }
+        self.layers.pass(Layer::LinkQuota);
         if stirs(frame.value()) {
             self.maintain_soon();
         }
@@ -270,6 +289,7 @@ impl Gossip {
     }
 
     fn on_control(&mut self, peer: NodeId, frame: GossipFrame) {
+        self.layers.pass(Layer::Application);
         match frame {
             GossipFrame::Join => self.on_join(peer),
             GossipFrame::ForwardJoin { peer: subject, ttl } => {

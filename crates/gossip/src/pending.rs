@@ -1,6 +1,7 @@
 use alloc::{vec, vec::Vec};
 
 use bytes::Bytes;
+use repute_base::Layer;
 use repute_identity::NodeId;
 use repute_protocol::{Envelope, MessageId, Misbehaviour, Verified};
 
@@ -74,6 +75,7 @@ impl Gossip {
         };
         if !room || link.pending >= self.limits.pending_per_link_max {
             self.stats.dropped_by_pending += 1;
+            self.refuse_unchecked();
             return self.note_holder(id, peer);
         }
         link.pending += 1;
@@ -96,6 +98,12 @@ impl Gossip {
             from: peer,
             envelope,
         });
+    }
+
+    /// A link may have so many signatures waiting.
+    fn refuse_unchecked(&mut self) {
+        self.layers
+            .refuse(Layer::LinkQuota, "too many wait for their check");
     }
 
     pub(crate) fn on_verified(&mut self, from: NodeId, envelope: Verified<Envelope>) {
@@ -138,6 +146,7 @@ impl Gossip {
 
     pub(crate) fn on_unchecked(&mut self, from: NodeId, envelope: &Envelope) {
         self.stats.dropped_by_pending += 1;
+        self.refuse_unchecked();
         for holder in self.reject(from, envelope) {
             self.note_holder(envelope.id(), holder);
         }

@@ -234,6 +234,16 @@ impl Gossip {
         }
     }
 
+    /// Whether we asked this peer for this message.
+    pub(crate) fn is_requested(&self, peer: NodeId, id: &MessageId) -> bool {
+        let missing = self.missing.get(id);
+        missing.is_some_and(|entry| entry.asked.contains(&peer))
+            || self
+                .links
+                .get(&peer)
+                .is_some_and(|link| link.in_flight.contains(id))
+    }
+
     /// Whether we asked this peer for this message; the request is then fulfilled.
     pub(crate) fn take_request(&mut self, peer: NodeId, id: &MessageId) -> bool {
         let mut asked = self

@@ -247,6 +247,78 @@ async fn a_second_handshake_is_unexpected_and_unknown_kinds_are_passed_over() {
 }
 
 #[tokio::test]
+async fn of_whoever_is_shut_out_nothing_is_decoded_but_its_goodbye() {
+    let mut a = node(1).await;
+    let mallory = Identity::from_seed(2);
+    let (connection, mut send) = raw::admitted(&mallory, &mut a).await;
+    // Heard so far.
+    send.write_all(&numbered(1).encode()).await.unwrap();
+    assert_eq!(numbers(a.news().await), [1]);
+    a.endpoint.shut_out(mallory.id(), true);
+    // Each of these would be a violation, or a frame, if it were looked at.
+    let garbage = frame(FrameKind::Broadcast.number(), &[0xff; 9]);
+    for bytes in [&garbage, &numbered(2).encode(), &frame(250, b"of tomorrow")] {
+        send.write_all(bytes).await.unwrap();
+    }
+    connection
+        .send_datagram(frame(FrameKind::Broadcast.number(), &[0]))
+        .unwrap();
+    until(|| a.endpoint.stats().frames_shut_out == 4).await;
+    let stats = a.endpoint.stats();
+    let looked_at = (
+        stats.violations,
+        stats.frames_malformed,
+        stats.frames_unknown,
+    );
+    assert_eq!((looked_at, stats.frames_in), ((0, 0, 0), 1));
+    // Its last word is heard.
+    let goodbye = Disconnect::because(DisconnectReason::Appeal, "let me back in");
+    send.write_all(&Frame::Disconnect(goodbye.clone()).encode())
+        .await
+        .unwrap();
+    match a.news().await {
+        Event::LinkDown { cause, .. } => assert_eq!(cause, LinkDown::Closed(goodbye)),
+        other => panic!("{other:?}"),
+    }
+    // The next link is as deaf from its first frame on, and one after the pardon is not.
+    let (_connection, mut send) = raw::admitted(&mallory, &mut a).await;
+    send.write_all(&garbage).await.unwrap();
+    until(|| a.endpoint.stats().frames_shut_out == 5).await;
+    a.endpoint.shut_out(mallory.id(), false);
+    // Also on the link that stands, since what follows may build on what was passed over.
+    send.write_all(&numbered(3).encode()).await.unwrap();
+    until(|| a.endpoint.stats().frames_shut_out == 6).await;
+    drop(send);
+    a.endpoint.close(
+        mallory.id(),
+        Disconnect::because(DisconnectReason::Banned, ""),
+    );
+    assert!(matches!(a.news().await, Event::LinkDown { .. }));
+    let (_connection, mut send) = raw::admitted(&mallory, &mut a).await;
+    send.write_all(&numbered(4).encode()).await.unwrap();
+    assert_eq!(numbers(a.news().await), [4]);
+    still_serves(&mut a).await;
+}
+
+#[tokio::test]
+async fn a_barred_address_is_refused_at_the_door() {
+    let mut config = config();
+    config.validate_above = 0;
+    let mut a = node_with(1, config).await;
+    a.endpoint.bar(vec!["127.0.0.0/8".parse().unwrap()]);
+    let mallory = Identity::from_seed(2);
+    // Once, to be told why.
+    let (_connection, _send) = raw::admitted(&mallory, &mut a).await;
+    for _ in 0..10 {
+        assert!(Client::of(&mallory).connect(&a).await.is_err());
+    }
+    let stats = a.endpoint.stats();
+    assert_eq!((stats.barred, stats.accepted), (10, 1));
+    a.endpoint.bar(Vec::new());
+    still_serves(&mut a).await;
+}
+
+#[tokio::test]
 async fn a_datagram_that_is_no_heartbeat_is_reported_and_too_many_end_the_link() {
     let mut a = node(1).await;
     let liar = Identity::from_seed(2);
@@ -582,6 +654,15 @@ async fn a_panic_in_a_task_of_a_link_ends_that_link_only() {
 }
 
 /// Yields until a counter says so.
+fn numbers(event: Event) -> Vec<u64> {
+    match event {
+        Event::Frames { frames, .. } => {
+            frames.iter().map(|frame| nonce_of(frame.value())).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 async fn until(done: impl Fn() -> bool) {
     let wait = async {
         while !done() {
