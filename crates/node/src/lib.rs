@@ -38,4 +38,6 @@ pub use crate::core::{
 };
 #[cfg(feature = "runtime")]
 pub use runtime::*;
-pub use {repute_gossip as gossip, repute_peers as peers, repute_trust as trust};
+pub use {
+    repute_dht as dht, repute_gossip as gossip, repute_peers as peers, repute_trust as trust,
+};

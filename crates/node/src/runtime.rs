@@ -6,6 +6,10 @@ mod blacklist;
 mod clock;
 mod config;
 mod data_dir;
+mod dht;
+mod dht_rows;
+mod directory;
+mod discovery;
 mod driver;
 mod error;
 mod handlers;
@@ -13,6 +17,8 @@ mod insight;
 mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;
+#[cfg(feature = "mainline")]
+mod mainline;
 mod node;
 mod policy;
 mod publishing;
@@ -28,9 +34,14 @@ pub use archive::{Archive, ArchiveError};
 pub use blacklist::{Blacklist, BlacklistEntry};
 pub use config::{IdentitySource, NodeConfig};
 pub use data_dir::DataDir;
+pub use dht::{DhtFound, DhtStatus};
+pub use directory::{Offer, Offers, OwnOffer};
+pub use discovery::{Desk, Discovery, DiscoveryStats, Known, Note, Running, Sought};
 pub use error::NodeError;
 pub use insight::Scored;
 pub use laboratory::Laboratory;
+#[cfg(feature = "mainline")]
+pub use mainline::Mainline;
 pub use node::Node;
 pub use publishing::Publishing;
 pub use receipts::ReceiptBook;

@@ -99,15 +99,41 @@ fn a_file_that_holds_no_stamp_is_told_apart_from_none() {
     }
 }
 
+fn word(by: &Identity, of: repute_identity::NodeId) -> Vouch {
+    let issued = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let issued = Wall::from_millis(u64::try_from(issued.unwrap().as_millis()).unwrap());
+    Vouch::sign(by, of, 0, issued, issued + Vouch::YEAR)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_kept_while_the_node_runs_is_shown_without_another_start() {
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let anchor = Identity::from_seed(5);
+    let mut trusting = cheap(ours.path());
+    trusting.core.receipts.anchors = vec![anchor.id()];
+    let alice = Node::start(trusting).await.unwrap();
+    let bob = Node::start(cheap(theirs.path())).await.unwrap();
+    join(&bob, &alice).await;
+    let id = bob.id();
+    let class = || async { alice.receipts(Some(id)).await.unwrap().class };
+    assert_eq!(class().await, IdentityClass::Free);
+    bob.show_credentials().await.unwrap();
+    let dir = DataDir::new(theirs.path());
+    dir.keep_vouch(word(&anchor, id)).unwrap();
+    bob.show_credentials().await.unwrap();
+    eventually("the word arrives", || async {
+        class().await == IdentityClass::Vouched
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_word_of_an_operators_anchor_makes_a_node_more_than_a_free_name() {
     let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let anchor = Identity::from_seed(5);
     let dir = DataDir::new(theirs.path());
     let id = IdentitySource::DataDir.open(&dir).unwrap().id();
-    let issued = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let issued = Wall::from_millis(u64::try_from(issued.unwrap().as_millis()).unwrap());
-    let vouch = Vouch::sign(&anchor, id, 0, issued, issued + Vouch::YEAR);
+    let vouch = word(&anchor, id);
     for _ in 0..2 {
         dir.keep_vouch(vouch).unwrap();
     }

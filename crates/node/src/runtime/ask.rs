@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use repute_base::{BoundedString, Timestamp};
+use repute_base::{Address, BoundedString, Timestamp};
 use repute_identity::NodeId;
 use repute_protocol::{MessageId, Topic};
 use repute_storage::Store;
@@ -11,6 +11,8 @@ use repute_transport::Endpoint;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    dht::DhtAsk,
+    directory::DirectoryAsk,
     error::NodeError,
     handlers::{CustomHandler, MessageHandler},
     subscription::Delivery,
@@ -41,6 +43,13 @@ pub(crate) enum Ask {
     OnCustom(u16, CustomHandler),
     /// Look at the core between two inputs.
     Inspect(Inspection),
+    /// The identity's word that it listens there, as the bytes of an envelope.
+    SignRecord {
+        addresses: Vec<Address>,
+        answer: oneshot::Sender<Bytes>,
+    },
+    Dht(DhtAsk),
+    Directory(DirectoryAsk),
     Shutdown(oneshot::Sender<()>),
 }
 

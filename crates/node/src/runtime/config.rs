@@ -6,13 +6,14 @@ use std::{
 };
 
 use repute_base::{Address, Fixed};
+use repute_dht::Serve;
 use repute_identity::{Identity, Ticket};
 use repute_protocol::NetworkId;
 use repute_storage::Store;
 use repute_trust::Circle;
 use repute_trust::Models;
 
-use super::{DataDir, Laboratory, policy};
+use super::{DataDir, Discovery, Laboratory, discovery::Named, policy};
 use crate::{
     Config, TrustModel,
     settings::{Settings, SettingsError},
@@ -48,6 +49,11 @@ pub struct NodeConfig {
     pub join: Vec<Ticket>,
     /// Whether to look for peers on the local network.
     pub lan: bool,
+    /// Whether, and how, to publish this node and to find others in the Mainline DHT.
+    #[cfg(feature = "mainline")]
+    pub mainline: Option<super::Mainline>,
+    /// Ways of discovery of the application's own, besides.
+    pub discovery: Vec<Box<dyn Discovery>>,
     /// Policy and bounds of the engines.
     pub core: Config,
     /// Whether a corrupt database is put aside and an empty one begun. Otherwise the node does not
@@ -84,6 +90,9 @@ impl NodeConfig {
             announce: Vec::new(),
             join: Vec::new(),
             lan: false,
+            #[cfg(feature = "mainline")]
+            mainline: None,
+            discovery: Vec::new(),
             set_corrupt_aside: false,
             core,
             store: None,
@@ -118,7 +127,42 @@ impl NodeConfig {
             "a ticket as `repute ticket` prints it",
         )?;
         config.lan = settings.flag("lan");
+        if settings.flag("discovery.mainline") {
+            config.set_mainline(settings)?;
+        }
         Ok(config)
+    }
+
+    #[cfg(feature = "mainline")]
+    fn set_mainline(&mut self, settings: &Settings) -> Result<(), SettingsError> {
+        let expected = "`host:port` of a node of the DHT";
+        let bootstrap: Vec<HostPort> =
+            parse_all(settings, "discovery.mainline_bootstrap", expected)?;
+        let bootstrap = bootstrap.into_iter().map(|node| node.0).collect();
+        self.mainline = Some(super::Mainline::in_dir(&self.data_dir).through(bootstrap));
+        Ok(())
+    }
+
+    #[cfg(not(feature = "mainline"))]
+    fn set_mainline(&mut self, _: &Settings) -> Result<(), SettingsError> {
+        let problem = "discovery.mainline: this build knows no Mainline DHT; build with it";
+        Err(SettingsError::Unsound(problem.into()))
+    }
+
+    /// The ways of discovery that are wanted.
+    pub(super) fn ways(&mut self) -> Vec<Box<dyn Discovery>> {
+        let mut ways: Vec<Box<dyn Discovery>> =
+            vec![Box::new(Named(std::mem::take(&mut self.join)))];
+        #[cfg(feature = "lan")]
+        if self.lan {
+            ways.push(Box::new(super::lan::Lan));
+        }
+        #[cfg(feature = "mainline")]
+        if let Some(mainline) = self.mainline.take() {
+            ways.push(Box::new(mainline));
+        }
+        ways.append(&mut self.discovery);
+        ways
     }
 
     /// Everything that is unsound in the settings, not only what is found first.
@@ -166,6 +210,21 @@ impl NodeConfig {
         self
     }
 
+    /// Looks for peers in the application's own way, too.
+    #[must_use]
+    pub fn discover(mut self, way: impl Discovery + 'static) -> Self {
+        self.discovery.push(Box::new(way));
+        self
+    }
+
+    /// Publishes this node in the Mainline DHT, where all can read it, and finds others there.
+    #[cfg(feature = "mainline")]
+    #[must_use]
+    pub fn mainline(mut self, mainline: super::Mainline) -> Self {
+        self.mainline = Some(mainline);
+        self
+    }
+
     /// Keeps everything in the application's own store.
     #[must_use]
     pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
@@ -195,6 +254,41 @@ impl std::fmt::Debug for NodeConfig {
             .field("listen", &self.listen)
             .field("join", &self.join.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// The policy of the DHT; none if this node takes no part in it.
+fn dht_config(settings: &Settings) -> Option<repute_dht::Config> {
+    let serve = match settings.text("dht.serve") {
+        "always" => Serve::Always,
+        "never" => Serve::Never,
+        _ => Serve::Auto,
+    };
+    let config = repute_dht::Config {
+        serve,
+        paths: usize::try_from(settings.int("dht.paths")).unwrap_or(usize::MAX),
+        refresh_interval: Duration::from_secs(settings.int("dht.refresh_interval_s")),
+        loopback_strict: settings.text("limits.loopback") == "strict",
+        ..repute_dht::Config::default()
+    };
+    settings.flag("dht.enabled").then_some(config)
+}
+
+/// A name or address with a port, not yet resolved.
+#[cfg(feature = "mainline")]
+struct HostPort(String);
+
+#[cfg(feature = "mainline")]
+impl std::str::FromStr for HostPort {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (host, port) = text.rsplit_once(':').ok_or("there is no port")?;
+        let port: u16 = port.parse().map_err(|_| "that is no port")?;
+        if host.is_empty() || port == 0 {
+            return Err("there is no host, or the port is 0");
+        }
+        Ok(Self(text.into()))
     }
 }
 
@@ -257,6 +351,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.peers.probe_period = millis("peers.heartbeat_ms");
     core.peers.calm_factor = u32::try_from(settings.int("peers.calm_factor")).unwrap_or(u32::MAX);
     core.peers.loopback_strict = settings.text("limits.loopback") == "strict";
+    core.dht = dht_config(settings);
     core.peers.min_trust = fraction("trust.min");
 
     core.gossip.fanout = byte("gossip.fanout");

@@ -41,6 +41,11 @@ impl DataDir {
         self.path.join("recovery.key")
     }
 
+    /// The secret key under which the node publishes where it listens, if it does.
+    pub fn discovery(&self) -> PathBuf {
+        self.path.join("discovery.key")
+    }
+
     /// The proof of work for the identity, if one was made.
     pub fn stamp(&self) -> PathBuf {
         self.path.join("stamp")

@@ -4,6 +4,7 @@ mod perform;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use repute_base::Mono;
 use repute_identity::{Identity, NodeId, Verifier};
 use repute_protocol::{Envelope, ProvenBursts, Unsigned, Verified};
@@ -13,13 +14,15 @@ use repute_transport::{
     verify::{Batch, VerifyLimits, VerifyQueue},
 };
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 
 use super::{
     ask::{Ask, Counters, DurableAnswer, Publish, PublishAnswer},
     clock::Clock,
+    dht::DhtAnswers,
+    directory::DirectoryAnswers,
     handlers::Handlers,
 };
 use crate::{Core, Event, Input, PersistId};
@@ -66,6 +69,10 @@ pub(crate) struct Driver {
     unsigned: Vec<(u64, Unsigned)>,
     burst_max: usize,
     durables: BTreeMap<u64, DurableAnswer>,
+    dht: DhtAnswers,
+    directory: DirectoryAnswers,
+    /// Bounded by the ways of discovery, each of which waits for its own.
+    records: BTreeMap<u64, oneshot::Sender<Bytes>>,
     next_token: u64,
     pruned: Mono,
 }
@@ -138,6 +145,9 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         unsigned: Vec::new(),
         burst_max,
         durables: BTreeMap::new(),
+        dht: DhtAnswers::default(),
+        directory: DirectoryAnswers::default(),
+        records: BTreeMap::new(),
         next_token: 0,
         pruned: clock.now().mono,
     };

@@ -23,6 +23,15 @@ pub enum NodeError {
     /// Too few candidates pass the gates.
     #[error(transparent)]
     TooFew(#[from] repute_trust::TooFew),
+    /// This node takes no part in the DHT.
+    #[error("this node takes no part in the DHT: set `dht.enabled = true` and start it again")]
+    NoDht,
+    /// The DHT refused.
+    #[error("refused: {0}")]
+    Dht(#[from] repute_dht::Refusal),
+    /// The directory refused.
+    #[error("refused: {0}")]
+    Directory(#[from] repute_dht::DirectoryError),
     /// The store could not be read.
     #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),

@@ -1,17 +1,21 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall};
-use repute_identity::{Inception, NodeId, Ticket, Verifier};
-use repute_protocol::{CustomData, FromPeer, MessageId, Topic, limits::BURST_MAX};
+use repute_identity::{Inception, NodeId, PublicKey, Ticket, Verifier};
+use repute_protocol::{CustomData, FromPeer, MessageId, NetworkId, Topic, limits::BURST_MAX};
 use repute_transport::{Endpoint, HandshakeTemplate};
 use repute_trust::{Ban, Explanation, Mode, Models, SourceView, Standing};
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
-    NodeConfig, PeerStatus, StartError, StartStep, Status,
+    DataDir, NodeConfig, PeerStatus, StartError, StartStep, Status,
     ask::{Ask, COMMAND_QUEUE, DurableCommand, PUBLISH_QUEUE, Publish, View},
     clock::Clock,
+    discovery::{self, Desk, Sought, Tally},
     driver::{self, Parts},
     error::NodeError,
     insight,
@@ -35,17 +39,36 @@ pub struct Node {
 }
 
 pub(super) struct Shared {
-    id: NodeId,
+    pub(super) id: NodeId,
     inception: Inception,
+    pub(super) data_dir: DataDir,
     addresses: Vec<Address>,
     clock: Clock,
     started: Wall,
     pub(super) blacklist_mode: Mode,
     pub(super) models: Arc<Models>,
+    /// Under which key this node is published.
+    discovery_key: Option<PublicKey>,
+    sought: watch::Sender<Vec<Sought>>,
+    discovered: Tally,
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
     /// Weak, so that the stream of events ends with the driver.
     events: broadcast::WeakSender<Arc<Event>>,
+}
+
+impl Shared {
+    fn desk(&self, network: NetworkId) -> Desk {
+        Desk {
+            inception: self.inception,
+            network,
+            addresses: self.addresses.clone(),
+            clock: self.clock,
+            asks: self.asks.downgrade(),
+            sought: self.sought.subscribe(),
+            tally: Arc::clone(&self.discovered),
+        }
+    }
 }
 
 impl Node {
@@ -54,7 +77,9 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError`] names the step that failed and why.
-    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+    pub async fn start(mut config: NodeConfig) -> Result<Self, StartError> {
+        let mut ways = config.ways();
+        let mut transport = transport_config(&config);
         let identity = config.identity.open(&config.data_dir)?;
         let store = start::store(config.store, &config.data_dir, config.set_corrupt_aside)?;
         let clock = Clock::new(config.laboratory.as_ref().map(|lab| lab.wall));
@@ -63,9 +88,6 @@ impl Node {
         let own = receipts::own(&config.data_dir, identity.id());
         let retention = config.core.gossip.retention;
         let network = config.core.network;
-        let gossip_credit = config.core.limits.gossip.link_credit_bytes;
-        let loopback_strict = config.core.peers.loopback_strict;
-        let links_max = config.core.peers.max_peers;
         let blacklist_mode = config.core.trust.blacklist.mode;
         let burst_max = config.core.burst_max.clamp(1, BURST_MAX);
         let core = Core::new(
@@ -77,16 +99,7 @@ impl Node {
         )
         .map_err(|error| StartError::at(StartStep::of_engine(error.engine()))(error))?;
 
-        let mut transport = repute_transport::Config::new(config.listen);
-        transport.probe = config.link_probe;
-        transport.loopback_strict = loopback_strict;
-        // Links that are being refused stand beside those that are kept.
-        transport.links_max = transport.links_max.max(links_max + LINKS_SPARE);
-        // Gossip hands over its credit and up to one frame beyond it, and the application's own
-        // frames share the queue; without room for that, messages that gossip believes sent would
-        // be dropped.
-        let queue = gossip_credit.saturating_mul(2);
-        transport.queue_bytes_max = transport.queue_bytes_max.max(queue);
+        let known = discovery::open(&mut ways).map_err(StartError::at(StartStep::Bootstrap))?;
         let check_time = config.laboratory.as_ref().map(|lab| lab.check_time);
         if let Some(lab) = config.laboratory {
             transport.socket = Some(lab.socket);
@@ -111,17 +124,24 @@ impl Node {
         let shared = Arc::new(Shared {
             id: identity.id(),
             inception: *identity.inception(),
+            data_dir: config.data_dir,
             addresses: addresses.clone(),
             clock,
             started: clock.wall(),
             blacklist_mode,
             models: Arc::new(config.models),
+            discovery_key: known.key,
+            sought: watch::Sender::new(Vec::new()),
+            discovered: Tally::default(),
             asks: asks_in,
             publishes: publishes_in,
             events: events.downgrade(),
         });
         let mut first = vec![Input::Listening { addresses }];
-        first.extend(config.join.into_iter().map(join_input));
+        for ticket in known.tickets {
+            discovery::seek(&shared.sought, &ticket);
+            first.push(join_input(ticket));
+        }
         first.extend(own);
         first.push(Input::Start);
         let verifier = || {
@@ -143,14 +163,11 @@ impl Node {
             events,
             retention,
         };
-        #[cfg(feature = "lan")]
-        let announced = config
-            .lan
-            .then(|| super::lan::spawn(&shared.inception, &shared.addresses, &shared.asks));
+        let discovering = discovery::spawn(ways, &shared.desk(network));
         tokio::spawn(async move {
             driver::run(parts, first).await;
-            #[cfg(feature = "lan")]
-            drop(announced);
+            // They end with the node.
+            drop(discovering);
         });
         Ok(Self { shared })
     }
@@ -170,12 +187,14 @@ impl Node {
         &self.shared.addresses
     }
 
-    /// An invitation for others: who this node is and where it listens. It holds no secret.
+    /// An invitation for others: who this node is, where it listens and, if it publishes that, where
+    /// to look when it has moved. It holds no secret.
     pub fn ticket(&self) -> Ticket {
         Ticket {
             inception: self.shared.inception,
             addresses: BoundedVec::truncated(self.shared.addresses.iter().copied()),
             expires: self.shared.clock.wall() + TICKET_LIFE,
+            discovery: self.shared.discovery_key,
         }
     }
 
@@ -185,6 +204,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Stopped`].
     pub async fn join(&self, ticket: Ticket) -> Result<(), NodeError> {
+        discovery::seek(&self.shared.sought, &ticket);
         let (peer, addresses) = (ticket.node_id(), ticket.addresses.into_vec());
         self.command(Command::Join { peer, addresses }).await
     }
@@ -507,6 +527,11 @@ impl Node {
     /// [`NodeError::Stopped`].
     pub async fn status(&self) -> Result<Status, NodeError> {
         let (listen, started) = (self.shared.addresses.clone(), self.shared.started);
+        let discovery = *self
+            .shared
+            .discovered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.inspect(move |view| {
             let core = view.core;
             Status {
@@ -522,6 +547,7 @@ impl Node {
                 gossip: core.gossip().stats(),
                 transport: view.endpoint.stats(),
                 store: view.store.health(),
+                discovery,
                 lost_deliveries: view.counters.lost_deliveries,
                 unsent: view.counters.unsent,
                 failed_writes: view.counters.failed_writes,
@@ -562,7 +588,7 @@ impl Node {
         self.ask(Ask::Command(command)).await
     }
 
-    async fn ask(&self, ask: Ask) -> Result<(), NodeError> {
+    pub(super) async fn ask(&self, ask: Ask) -> Result<(), NodeError> {
         self.shared
             .asks
             .send(ask)
@@ -577,6 +603,25 @@ impl std::fmt::Debug for Node {
             .field("id", &self.shared.id)
             .finish_non_exhaustive()
     }
+}
+
+fn transport_config(config: &NodeConfig) -> repute_transport::Config {
+    let mut transport = repute_transport::Config::new(config.listen);
+    transport.probe = config.link_probe.clone();
+    transport.loopback_strict = config.core.peers.loopback_strict;
+    let links_max = config.core.peers.max_peers + config.core.limits.peers.visits_max;
+    // Links that are being refused stand beside those that are kept.
+    transport.links_max = transport.links_max.max(links_max + LINKS_SPARE);
+    // Gossip hands over its credit and up to one frame beyond it, and the application's own frames
+    // share the queue; without room for that, messages that gossip believes sent would be dropped.
+    let queue = config
+        .core
+        .limits
+        .gossip
+        .link_credit_bytes
+        .saturating_mul(2);
+    transport.queue_bytes_max = transport.queue_bytes_max.max(queue);
+    transport
 }
 
 fn join_input(ticket: Ticket) -> Input {

@@ -66,6 +66,18 @@ impl Node {
     pub async fn tell_receipts(&self, input: ReceiptsInput) -> Result<(), NodeError> {
         self.command(Command::Receipts(input)).await
     }
+
+    /// Shows the stamp and the vouches that the data directory holds now to all neighbours, and
+    /// to whoever links later: as the start does, but without one.
+    ///
+    /// # Errors
+    /// [`NodeError::Stopped`].
+    pub async fn show_credentials(&self) -> Result<(), NodeError> {
+        match credentials(&self.shared.data_dir, self.shared.id) {
+            Some(own) => self.tell_receipts(ReceiptsInput::Own(own)).await,
+            None => Ok(()),
+        }
+    }
 }
 
 impl DataDir {
@@ -147,8 +159,14 @@ impl DataDir {
     }
 }
 
-/// What this node shows of itself; a file that cannot be read is said so, and stops nothing.
+/// What this node shows of itself from its start on.
 pub(super) fn own(dir: &DataDir, id: NodeId) -> Option<Input> {
+    let own = credentials(dir, id)?;
+    Some(Input::Command(Command::Receipts(ReceiptsInput::Own(own))))
+}
+
+/// A file that cannot be read is said so, and stops nothing.
+fn credentials(dir: &DataDir, id: NodeId) -> Option<Credentials> {
     let warn = |error: io::Error| tracing::warn!(%error, "a credential was passed over");
     let stamp = dir.load_stamp().map_err(warn).ok().flatten();
     let vouches = dir.load_vouches().map_err(warn).unwrap_or_default();
@@ -159,5 +177,5 @@ pub(super) fn own(dir: &DataDir, id: NodeId) -> Option<Input> {
         vouches: BoundedVec::truncated(vouches),
     };
     let any = !own.stamp.is_empty() || !own.vouches.is_empty();
-    any.then(|| Input::Command(Command::Receipts(ReceiptsInput::Own(own))))
+    any.then_some(own)
 }

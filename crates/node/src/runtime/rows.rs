@@ -9,7 +9,7 @@ use repute_storage::{
 };
 use repute_trust::{AddressBan, Appeals, Ban, Evidence, Fault, HearsayRecord, Record};
 
-use super::receipt_rows;
+use super::{dht_rows, receipt_rows};
 use crate::{Snapshot, Write};
 
 /// The name under which the anchors are kept.
@@ -75,6 +75,13 @@ pub(crate) fn to_row(write: &Write) -> Row {
             shelf: Shelf::Profiles,
             key: subject.as_bytes().to_vec(),
         },
+        Write::DhtRecord {
+            place,
+            expires,
+            wire,
+        } => dht_rows::put(place, *expires, wire),
+        Write::ForgetDhtRecord { place } => dht_rows::forget(place),
+        Write::Contacts(list) => dht_rows::contacts(list),
         Write::Seen(authors) => Row::Seen(authors.iter().map(seen_row).collect()),
     }
 }
@@ -153,6 +160,7 @@ pub(crate) fn load(store: &dyn Store) -> Result<Snapshot, StoreError> {
         }
     }
     unreadable += receipt_rows::load(store, &mut snapshot)?;
+    unreadable += dht_rows::load(store, &mut snapshot)?;
     for row in store.items(Shelf::Profiles)? {
         match <[u8; 32]>::try_from(row.key.as_slice()) {
             Ok(id) => snapshot.profiles.push((NodeId::from_bytes(id), row.body)),

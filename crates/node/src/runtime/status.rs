@@ -31,6 +31,8 @@ pub struct Status {
     pub transport: repute_transport::Stats,
     /// How the store is.
     pub store: repute_storage::Health,
+    /// What became of discovery.
+    pub discovery: super::DiscoveryStats,
     /// Messages that slow subscribers lost.
     pub lost_deliveries: u64,
     /// Frames that found no link or a full queue.

@@ -102,6 +102,42 @@ pub const KEYS: &[Key] = &[
         "Find peers on the local network by multicast DNS",
     ),
     key(
+        "discovery.mainline",
+        Kind::Bool,
+        "false",
+        "Publish where this node listens in the Mainline DHT, readable by all, and find others there by the discovery key of their ticket",
+    ),
+    key(
+        "discovery.mainline_bootstrap",
+        Kind::List(16),
+        "[]",
+        "Nodes of another network than the public one to use instead, host:port each",
+    ),
+    key(
+        "dht.enabled",
+        Kind::Bool,
+        "true",
+        "Take part in the DHT, and keep a directory of services",
+    ),
+    key(
+        "dht.serve",
+        Kind::Choice(&["auto", "always", "never"]),
+        "\"auto\"",
+        "Whether this node keeps records for others: if it can be reached, whenever it listens, or never",
+    ),
+    key(
+        "dht.paths",
+        Kind::Int(1, 8),
+        "4",
+        "Disjoint paths of a lookup: more withstand more liars, and cost more",
+    ),
+    key(
+        "dht.refresh_interval_s",
+        Kind::Int(60, 86_400),
+        "3600",
+        "Seconds until a part of the table where nothing was looked up is looked through",
+    ),
+    key(
         "limits.loopback",
         Kind::Choice(&["per-port", "strict"]),
         "\"per-port\"",

@@ -72,6 +72,7 @@ impl Driver {
                 }
             }
             Output::Appealing(appealing) => self.endpoint.set_appealing(appealing),
+            Output::Serving(serving) => self.endpoint.set_serving(serving),
             Output::Hold { peers } => self.endpoint.hold(&peers),
             Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
             Output::Verify { from, envelope } => {
@@ -135,6 +136,19 @@ impl Driver {
                     drop(answer.send(Err(NodeError::Refused(reason))));
                 }
                 return None;
+            }
+            Event::RecordSigned { token, envelope } => {
+                if let Some(answer) = self.records.remove(token) {
+                    drop(answer.send(envelope.wire().clone()));
+                }
+                return None;
+            }
+            Event::Dht(event) => {
+                self.dht.tell(event);
+                return None;
+            }
+            Event::Directory(event) => {
+                return self.directory.tell(event).map(Input::Command);
             }
             Event::Done { token } => {
                 if let Some(answer) = self.durables.remove(token) {
@@ -327,6 +341,21 @@ impl Driver {
             Some(Ask::OnKind(kind, handler)) => self.handlers.on_kind(kind, handler),
             Some(Ask::OnCustom(kind, handler)) => self.handlers.on_custom(kind, handler),
             Some(Ask::Inspect(look)) => self.inspect(look),
+            Some(Ask::SignRecord { addresses, answer }) => {
+                let token = self.token();
+                self.records.insert(token, answer);
+                self.feed(Input::Command(Command::SignRecord { token, addresses }));
+            }
+            Some(Ask::Dht(ask)) => {
+                let token = self.token();
+                let command = self.dht.ask(token, ask);
+                self.feed(Input::Command(command));
+            }
+            Some(Ask::Directory(ask)) => {
+                let token = self.token();
+                let command = self.directory.ask(token, ask);
+                self.feed(Input::Command(command));
+            }
             Some(Ask::Shutdown(answer)) => {
                 self.shutdown().await;
                 let _gone = answer.send(());
