@@ -125,12 +125,7 @@ impl Config {
                 day,
             ),
             ("link_idle in ms", ms(self.link_idle), 1_000, day),
-            (
-                "serve_patience in ms",
-                ms(self.serve_patience),
-                1_000,
-                day,
-            ),
+            ("serve_patience in ms", ms(self.serve_patience), 1_000, day),
         ];
         for (name, value, low, high) in ranges {
             if value < low || value > high {

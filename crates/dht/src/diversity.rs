@@ -41,8 +41,7 @@ pub(crate) fn is_routable(address: &Address) -> bool {
 pub(crate) fn fits(address: &Address, remote: &Address) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
-    let dialable =
-        address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast;
+    let dialable = address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast;
     dialable && reach(address) >= reach(remote)
 }
 

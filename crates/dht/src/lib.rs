@@ -35,15 +35,36 @@
 #![no_std]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+mod blame;
+mod bucket;
 mod config;
+mod contact;
 mod directory;
+mod distance;
 mod diversity;
 mod engine;
 mod input;
+mod journal;
 mod limits;
+mod link;
+mod links;
+mod lookup;
 mod output;
+mod publish;
+mod put;
+mod reach;
+mod refresh;
+mod replicate;
+mod request;
+mod rtt;
+mod serve;
 mod stats;
+mod store;
+mod table;
+mod verify;
 
 pub use config::{Config, ConfigError, Serve};
 pub use directory::{

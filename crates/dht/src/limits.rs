@@ -10,6 +10,10 @@ pub struct Limits {
     pub requests_per_peer_max: usize,
     /// Links asked for and not yet there, to spare sockets and NAT tables.
     pub dials_max: usize,
+    /// Requests of one lookup: many times what the longest honest one needs.
+    pub requests_per_lookup_max: usize,
+    /// How long a lookup may take; then it ends with what it has.
+    pub lookup_max: Duration,
     /// Nodes that one lookup remembers; the furthest goes first.
     pub candidates_max: usize,
     /// Nodes that one answer may add to a lookup: its k closest are all an honest one has.
@@ -88,6 +92,8 @@ impl Default for Limits {
             lookups_max: 256,
             requests_per_peer_max: 128,
             dials_max: 64,
+            requests_per_lookup_max: 128,
+            lookup_max: Duration::from_secs(60),
             candidates_max: 256,
             told_max: 20,
             invented_max: 3,
