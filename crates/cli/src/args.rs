@@ -6,6 +6,10 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use repute_node::settings::Profile;
 
+mod directory;
+
+pub(crate) use directory::{Advertise, DhtCommand, Find};
+
 const AFTER: &str = "\
 First steps:
   repute demo                     watch a network catch a liar, no set-up
@@ -145,6 +149,15 @@ pub(crate) enum Command {
         /// Give up after so many seconds without enough messages (exit code 124)
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
+    },
+    /// Offer services, list or take back what is offered
+    Advertise(Advertise),
+    /// Find who offers a service; exit code 5 if nobody does
+    Find(Find),
+    /// Values and nodes in the distributed hash table
+    Dht {
+        #[command(subcommand)]
+        command: DhtCommand,
     },
     /// Print what happens as it happens
     Events,

@@ -3,6 +3,8 @@
 mod ask;
 mod blacklist;
 mod config;
+mod dht;
+mod directory;
 mod doctor;
 mod hearsay;
 mod id;
@@ -71,6 +73,9 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
             count,
             timeout,
         } => listen::subscribe(global, &topic, count, timeout).await,
+        Command::Advertise(args) => directory::advertise(global, args).await,
+        Command::Find(args) => directory::find(global, args).await,
+        Command::Dht { command } => dht::run(global, command).await,
         Command::Events => listen::events(global).await,
         Command::Down => ask::down(global).await,
         Command::Config { command } => config::run(global, &command),

@@ -242,7 +242,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|error| ClientError::Answer(error.to_string()))
     }
 
-    async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>> {
+    pub(crate) async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>> {
         let response = self.send(Method::GET, path, Bytes::new()).await?;
         let body = response.into_body();
         Ok(Lines {

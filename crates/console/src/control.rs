@@ -3,8 +3,10 @@ use std::{future::Future, time::Duration};
 use tokio::sync::mpsc;
 
 use crate::{
-    AddRequest, AppealView, BanView, BestRequest, BlacklistView, ControlError, EditRequest,
-    EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, Peers, PeersQuery,
+    AddRequest, AdvertiseRequest, AdvertisedView, AppealView, BanView, BestRequest, BlacklistView,
+    ControlError, DhtGetQuery, DhtLookupQuery, DhtLookupView, DhtPutRequest, DhtPutView,
+    DhtRecordsView, DhtStatsView, EditRequest, EventView, ExplainView, FindRequest, FoundView,
+    HistoryView, MessageView, MetricsView, OfferView, OwnOfferView, PeerView, Peers, PeersQuery,
     ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, TicketView,
     TrustSource, insight_node,
 };
@@ -94,6 +96,61 @@ pub trait Control: Clone + Send + Sync + 'static {
     fn receipts(&self, _id: Option<String>) -> impl Future<Output = Answer<ReceiptsView>> + Send {
         async { Err(ControlError::NotFound("this node keeps no receipts".into())) }
     }
+    /// Sizes and counters of the DHT and the directory.
+    fn dht_stats(&self) -> impl Future<Output = Answer<DhtStatsView>> + Send {
+        async { Err(no_dht()) }
+    }
+    /// Keeps a value in the DHT, under a name of the node's own; done once others keep it.
+    fn dht_put(&self, request: DhtPutRequest) -> impl Future<Output = Answer<DhtPutView>> + Send {
+        let _unheeded = request;
+        async { Err(no_dht()) }
+    }
+    /// The records at a key, or of an author and name.
+    fn dht_get(&self, wanted: DhtGetQuery) -> impl Future<Output = Answer<DhtRecordsView>> + Send {
+        let _unheeded = wanted;
+        async { Err(no_dht()) }
+    }
+    /// The nodes closest to a place.
+    fn dht_lookup(
+        &self,
+        wanted: DhtLookupQuery,
+    ) -> impl Future<Output = Answer<DhtLookupView>> + Send {
+        let _unheeded = wanted;
+        async { Err(no_dht()) }
+    }
+    /// Offers a service until it is retracted or the node stops.
+    fn advertise(
+        &self,
+        request: AdvertiseRequest,
+    ) -> impl Future<Output = Answer<AdvertisedView>> + Send {
+        let _unheeded = request;
+        async { Err(no_dht()) }
+    }
+    /// What the node offers.
+    fn offers(&self) -> impl Future<Output = Answer<Vec<OwnOfferView>>> + Send {
+        async { Err(no_dht()) }
+    }
+    /// Offers a service no longer: that of this key, in hex, or all; how many were.
+    fn retract(&self, key: Option<String>) -> impl Future<Output = Answer<usize>> + Send {
+        let _unheeded = key;
+        async { Err(no_dht()) }
+    }
+    /// Looks for services.
+    fn find_services(
+        &self,
+        request: FindRequest,
+    ) -> impl Future<Output = Answer<FoundView>> + Send {
+        let _unheeded = request;
+        async { Err(no_dht()) }
+    }
+    /// The services that fit, as they become known from now on.
+    fn watch_services(
+        &self,
+        request: FindRequest,
+    ) -> impl Future<Output = Answer<Stream<OfferView>>> + Send {
+        let _unheeded = request;
+        async { Err(no_dht()) }
+    }
     /// The blacklist.
     fn blacklist(&self) -> impl Future<Output = Answer<BlacklistView>> + Send {
         async { Err(no_blacklist()) }
@@ -160,6 +217,10 @@ fn no_blacklist() -> ControlError {
 
 fn no_metrics() -> ControlError {
     ControlError::NotFound("this node keeps no metrics".into())
+}
+
+fn no_dht() -> ControlError {
+    ControlError::Refused("this node takes no part in the DHT".into())
 }
 
 fn no_hearsay() -> ControlError {

@@ -24,6 +24,10 @@ mod blacklist_node;
 mod blacklist_routes;
 mod client;
 mod control;
+mod dht;
+mod dht_node;
+mod directory;
+mod directory_node;
 mod error;
 mod hearsay;
 mod insight;
@@ -31,6 +35,7 @@ mod insight_client;
 mod insight_node;
 mod insight_routes;
 mod node;
+mod octets;
 mod receipts;
 mod routes;
 mod server;
@@ -44,6 +49,14 @@ pub use blacklist::{
 };
 pub use client::{Client, ClientError, Lines};
 pub use control::{Control, Stream};
+pub use dht::{
+    DhtBucketView, DhtContactView, DhtGetQuery, DhtLookupQuery, DhtLookupView, DhtOutcomeView,
+    DhtPutRequest, DhtPutView, DhtRecordView, DhtRecordsView, DhtStatsView, DhtStepView,
+};
+pub use directory::{
+    AdvertiseRequest, AdvertisedView, AdvertisementView, CriterionView, DirectoryStatsView,
+    FindRequest, FoundView, OfferView, OwnOfferView, OwnOffersView, RetractedView,
+};
 pub use error::{ControlError, Problem};
 pub use hearsay::{RecommendRequest, RecommendationView, TrustSource, TrustSources};
 pub use insight::{

@@ -7,10 +7,12 @@ use repute_node::{Delivered, Delivery, Event, Node};
 use tokio::sync::mpsc;
 
 use crate::{
-    AddRequest, AppealView, BanView, BestRequest, BlacklistView, Control, ControlError,
-    EditRequest, EventView, ExplainView, HistoryView, MessageView, MetricsView, PeerView, Peers,
-    PeersQuery, ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream,
-    TicketView, TrustSource, blacklist_node, insight_node, time::rfc3339,
+    AddRequest, AdvertiseRequest, AdvertisedView, AppealView, BanView, BestRequest, BlacklistView,
+    Control, ControlError, DhtGetQuery, DhtLookupQuery, DhtLookupView, DhtPutRequest, DhtPutView,
+    DhtRecordsView, DhtStatsView, EditRequest, EventView, ExplainView, FindRequest, FoundView,
+    HistoryView, MessageView, MetricsView, OfferView, OwnOfferView, PeerView, Peers, PeersQuery,
+    ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream, TicketView,
+    TrustSource, blacklist_node, dht_node, directory_node, insight_node, time::rfc3339,
 };
 
 /// Lines that wait for a slow reader at most.
@@ -130,6 +132,45 @@ impl Control for Node {
     async fn receipts(&self, id: Option<String>) -> Result<ReceiptsView, ControlError> {
         let about = id.as_deref().map(parse_id).transpose()?;
         Ok(Node::receipts(self, about).await?.into())
+    }
+
+    async fn dht_stats(&self) -> Result<DhtStatsView, ControlError> {
+        dht_node::stats(self).await
+    }
+
+    async fn dht_put(&self, request: DhtPutRequest) -> Result<DhtPutView, ControlError> {
+        dht_node::put(self, request).await
+    }
+
+    async fn dht_get(&self, wanted: DhtGetQuery) -> Result<DhtRecordsView, ControlError> {
+        dht_node::get(self, wanted).await
+    }
+
+    async fn dht_lookup(&self, wanted: DhtLookupQuery) -> Result<DhtLookupView, ControlError> {
+        dht_node::lookup(self, wanted).await
+    }
+
+    async fn advertise(&self, request: AdvertiseRequest) -> Result<AdvertisedView, ControlError> {
+        directory_node::advertise(self, request).await
+    }
+
+    async fn offers(&self) -> Result<Vec<OwnOfferView>, ControlError> {
+        directory_node::offers(self).await
+    }
+
+    async fn retract(&self, key: Option<String>) -> Result<usize, ControlError> {
+        directory_node::retract(self, key).await
+    }
+
+    async fn find_services(&self, request: FindRequest) -> Result<FoundView, ControlError> {
+        directory_node::find(self, request).await
+    }
+
+    async fn watch_services(
+        &self,
+        request: FindRequest,
+    ) -> Result<Stream<OfferView>, ControlError> {
+        directory_node::watch(self, request).await
     }
 
     async fn blacklist(&self) -> Result<BlacklistView, ControlError> {
