@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         } => vouch::give(global, &id, number),
         Command::Id {
             command: Some(IdCommand::Keep { vouch }),
-        } => vouch::keep(global, &vouch),
+        } => vouch::keep(global, &vouch).await,
         Command::Ticket => ask::ticket(global).await,
         Command::Status => ask::status(global).await,
         Command::Peers(list) => insight::peers(global, &list).await,
@@ -103,6 +103,18 @@ pub(crate) fn data_dir(global: &Global) -> Result<DataDir, Failure> {
         let hint = "name a directory with --data-dir";
         Failure::new(Exit::Config, format!("no data directory: {error}; {hint}"))
     })
+}
+
+/// When neighbours see a credential that was just kept: now, if the node runs.
+async fn shown_when(global: &Global) -> &'static str {
+    let shown = match client(global) {
+        Ok(client) => client.show_credentials().await.is_ok(),
+        Err(_) => false,
+    };
+    match shown {
+        true => "the running node shows it to its neighbours",
+        false => "the node shows it from its next start on",
+    }
 }
 
 pub(crate) fn client(global: &Global) -> Result<Client, Failure> {

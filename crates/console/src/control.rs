@@ -96,6 +96,10 @@ pub trait Control: Clone + Send + Sync + 'static {
     fn receipts(&self, _id: Option<String>) -> impl Future<Output = Answer<ReceiptsView>> + Send {
         async { Err(ControlError::NotFound("this node keeps no receipts".into())) }
     }
+    /// Shows the stamp and the vouches that were kept since the start to all neighbours.
+    fn show_credentials(&self) -> impl Future<Output = Answer<()>> + Send {
+        async { Err(ControlError::NotFound("this node keeps no receipts".into())) }
+    }
     /// Sizes and counters of the DHT and the directory.
     fn dht_stats(&self) -> impl Future<Output = Answer<DhtStatsView>> + Send {
         async { Err(no_dht()) }

@@ -134,6 +134,10 @@ impl Control for Node {
         Ok(Node::receipts(self, about).await?.into())
     }
 
+    async fn show_credentials(&self) -> Result<(), ControlError> {
+        Ok(Node::show_credentials(self).await?)
+    }
+
     async fn dht_stats(&self) -> Result<DhtStatsView, ControlError> {
         dht_node::stats(self).await
     }

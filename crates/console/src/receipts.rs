@@ -3,7 +3,7 @@
 use axum::{
     Json, Router,
     extract::{Query, State, rejection::QueryRejection},
-    routing::get,
+    routing::{get, post},
 };
 use repute_base::Wall;
 use repute_node::{
@@ -13,7 +13,7 @@ use repute_node::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Client, Control,
+    Client, Control, Done,
     client::{Result, segment},
     routes::{Answer, query},
     time::rfc3339,
@@ -173,7 +173,14 @@ struct About {
 }
 
 pub(crate) fn routes<C: Control>() -> Router<C> {
-    Router::new().route("/v1/trust/receipts", get(receipts::<C>))
+    Router::new()
+        .route("/v1/trust/receipts", get(receipts::<C>))
+        .route("/v1/trust/credentials", post(show_credentials::<C>))
+}
+
+async fn show_credentials<C: Control>(State(control): State<C>) -> Answer<Done> {
+    control.show_credentials().await?;
+    Ok(Json(Done { done: true }))
 }
 
 async fn receipts<C: Control>(
@@ -194,5 +201,13 @@ impl Client {
             None => "/v1/trust/receipts".into(),
         };
         self.get(&path).await
+    }
+
+    /// Has the node show the stamp and the vouches that were kept since its start.
+    ///
+    /// # Errors
+    /// [`ClientError`](crate::ClientError).
+    pub async fn show_credentials(&self) -> Result<Done> {
+        self.post("/v1/trust/credentials", &()).await
     }
 }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use repute_identity::{NodeId, Stamp, StampSearch};
 use serde::Serialize;
 
-use super::data_dir;
+use super::{data_dir, shown_when};
 use crate::{
     args::Global,
     exit::{Exit, Failure},
@@ -32,7 +32,7 @@ struct Found {
 }
 
 /// Searches a stamp for the identity of this data directory, shows how far it is, and keeps it.
-/// The node shows it to its neighbours from its next start on.
+/// A running node shows it to its neighbours at once.
 pub(super) async fn run(global: &Global, bits: u8) -> Result<(), Failure> {
     let dir = data_dir(global)?;
     let id = super::id::inception(&dir)?.node_id();
@@ -45,6 +45,7 @@ pub(super) async fn run(global: &Global, bits: u8) -> Result<(), Failure> {
     if tried > 0 {
         dir.save_stamp(stamp).map_err(Failure::from_file)?;
     }
+    let when = shown_when(global).await;
     let found = Found {
         id: id.to_string(),
         bits: stamp.bits(&id),
@@ -57,7 +58,7 @@ pub(super) async fn run(global: &Global, bits: u8) -> Result<(), Failure> {
         return print_json(&found);
     }
     print(&format!(
-        "a stamp of {} bits, kept in {}; the node shows it from its next start on\n",
+        "a stamp of {} bits, kept in {}; {when}\n",
         found.bits, found.file
     ))
 }

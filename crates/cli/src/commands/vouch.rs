@@ -5,7 +5,7 @@ use repute_identity::{NodeId, Vouch};
 use repute_node::IdentitySource;
 use serde::Serialize;
 
-use super::data_dir;
+use super::{data_dir, shown_when};
 use crate::{
     args::Global,
     exit::{Exit, Failure},
@@ -39,7 +39,7 @@ pub(super) fn give(global: &Global, id: &str, number: u8) -> Result<(), Failure>
 }
 
 /// Keeps a word that somebody gave for this node.
-pub(super) fn keep(global: &Global, text: &str) -> Result<(), Failure> {
+pub(super) async fn keep(global: &Global, text: &str) -> Result<(), Failure> {
     let dir = data_dir(global)?;
     let vouch: Vouch = text
         .parse()
@@ -50,10 +50,8 @@ pub(super) fn keep(global: &Global, text: &str) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, said));
     }
     dir.keep_vouch(vouch).map_err(Failure::from_file)?;
-    let said = format!(
-        "kept; the node shows the word of {} from its next start on\n",
-        vouch.by()
-    );
+    let when = shown_when(global).await;
+    let said = format!("kept the word of {}; {when}\n", vouch.by());
     show(global, &vouch, &said)
 }
 

@@ -42,7 +42,16 @@ fn a_stamp_is_searched_once_and_kept() {
 fn a_node_says_what_was_signed_and_of_which_class_it_is() {
     let mut node = Running::alone();
     let dir = node.path().to_owned();
-    succeeds(&run(&dir, &["id", "stamp", "--bits", "8"]));
+    let class = || {
+        let said = succeeds(&run(&dir, &["trust", "receipts", "--json"]));
+        serde_json::from_str::<Value>(&said).unwrap()["class"].clone()
+    };
+    succeeds(&run(&dir, &["down"]));
+    node.start_again(&["--set", "receipts.stamp_bits=8"]);
+    assert_eq!(class(), "free");
+    let shown = succeeds(&run(&dir, &["id", "stamp", "--bits", "8"]));
+    assert!(shown.contains("the running node shows it"), "{shown}");
+    assert_eq!(class(), "vouched", "without another start");
     succeeds(&run(&dir, &["down"]));
     node.start_again(&["--set", "receipts.stamp_bits=8"]);
     let said = succeeds(&run(&dir, &["trust", "receipts", "--json"]));
