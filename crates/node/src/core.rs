@@ -6,6 +6,7 @@ mod command;
 mod config;
 mod input;
 mod invariants;
+mod layers;
 mod output;
 mod route_dht;
 mod route_directory;
@@ -28,7 +29,7 @@ use alloc::{
     vec::Vec,
 };
 
-use repute_base::{Address, Machine, Mono, Rng, Timestamp};
+use repute_base::{Address, Layers, Machine, Mono, Rng, Timestamp};
 use repute_dht::{Dht, Directory};
 use repute_gossip::Gossip;
 use repute_identity::{Inception, NodeId};
@@ -59,6 +60,10 @@ pub struct Core {
     records: BTreeMap<NodeId, Inception>,
     /// Writes that hold a signature back; bounded by the signatures under way.
     receipt_writes: BTreeMap<PersistId, u64>,
+    /// What the stages of this core let through and refused.
+    layers: Layers,
+    /// Whose gate is closed, as the shell's links know it.
+    shut_out: BTreeSet<NodeId>,
     /// Records that the shell wants signed; bounded by the signatures under way.
     records_wanted: BTreeSet<u64>,
     /// The entries of the blacklist that name addresses, whatever the trust model.
@@ -151,6 +156,8 @@ impl Core {
             receipts,
             records: BTreeMap::new(),
             receipt_writes: BTreeMap::new(),
+            layers: Layers::new(),
+            shut_out: BTreeSet::new(),
             records_wanted: BTreeSet::new(),
             chronicle,
             look_at: None,

@@ -7,7 +7,7 @@ use alloc::{
 use core::time::Duration;
 
 use bytes::Bytes;
-use repute_base::{Address, BoundedBytes, BoundedVec, Mono};
+use repute_base::{Address, BoundedBytes, BoundedVec, Layer, Mono};
 use repute_identity::NodeId;
 use repute_protocol::{
     AddressRecord, DecodeError, Envelope, EnvelopeKind, Frame, MessageId, Misbehaviour, Payload,
@@ -231,7 +231,7 @@ impl Peers {
         };
         if link.asked.take().is_none() {
             // Unasked, or a duplicate of the answer: worth nothing, proves nothing.
-            return;
+            return self.layers.refuse(Layer::LinkQuota, "not asked for");
         }
         let (network, remote) = (link.network, link.remote);
         for wire in announcement.records {

@@ -5,7 +5,7 @@ use alloc::{
 };
 use core::time::Duration;
 
-use repute_base::{Address, Machine, Mono, Prefix, Rng, Timestamp, TokenBucket};
+use repute_base::{Address, Layer, Layers, Machine, Mono, Prefix, Rng, Timestamp, TokenBucket};
 use repute_identity::NodeId;
 use repute_protocol::{DisconnectReason, Frame, FromPeer, Misbehaviour, Verified};
 
@@ -38,6 +38,7 @@ pub struct Peers {
     pub(crate) discovery: Discovery,
     pub(crate) detector: Detector,
     pub(crate) barred: Vec<Prefix>,
+    pub(crate) layers: Layers,
     pub(crate) refusals: Refusals,
     pub(crate) appeals: Appeals,
     pub(crate) visits: Visits,
@@ -81,6 +82,7 @@ impl Peers {
             dialling: Dialling::default(),
             discovery: Discovery::default(),
             barred: Vec::new(),
+            layers: Layers::new(),
             refusals: Refusals::default(),
             appeals: Appeals::default(),
             visits: Visits::default(),
@@ -284,6 +286,11 @@ impl Peers {
             return;
         }
         self.hear(peer);
+        let asks = matches!(frame.value(), Frame::Heartbeat(_) | Frame::PeerDiscovery(_));
+        if asks && !self.within_budget(peer) {
+            return;
+        }
+        self.layers.pass(Layer::Application);
         match frame.into_value() {
             Frame::HandshakeAck(ack) => self.admitted(peer, ack),
             Frame::Disconnect(disconnect) => {
@@ -291,12 +298,8 @@ impl Peers {
                     link.farewell = Some(disconnect);
                 }
             }
-            Frame::Heartbeat(heartbeat) if self.within_budget(peer) => {
-                self.heartbeat(peer, heartbeat);
-            }
-            Frame::PeerDiscovery(request) if self.within_budget(peer) => {
-                self.answer_discovery(peer, request);
-            }
+            Frame::Heartbeat(heartbeat) => self.heartbeat(peer, heartbeat),
+            Frame::PeerDiscovery(request) => self.answer_discovery(peer, request),
             Frame::PeerAnnouncement(announcement) => self.announced(peer, announcement),
             _ => {}
         }
@@ -310,8 +313,13 @@ impl Peers {
             return false;
         };
         if link.control.take(mono, 1) {
+            self.layers.pass(Layer::LinkQuota);
             return true;
         }
+        self.layers.refuse(
+            Layer::LinkQuota,
+            "heartbeats and requests beyond the budget",
+        );
         if link
             .reported
             .is_none_or(|at| mono.since(at) >= Duration::from_secs(1))

@@ -96,6 +96,13 @@ impl Peers {
         self.book.get(&peer).map(|entry| self.view_of(peer, entry))
     }
 
+    /// What the layers let through and refused here. Broken rules are told as
+    /// [`Output::Misbehaviour`](crate::Output::Misbehaviour) and counted by whoever hears it, but
+    /// for exceeded budgets, which are told rarely and counted here each time.
+    pub fn layers(&self) -> &repute_base::Layers {
+        &self.layers
+    }
+
     /// The active peers, by id.
     pub fn active(&self) -> impl Iterator<Item = NodeId> {
         self.links

@@ -1,6 +1,8 @@
 //! What the application and the operator ask for.
 
-use repute_base::{BoundedBytes, BoundedVec, Timestamp};
+use alloc::vec::Vec;
+
+use repute_base::{Address, BoundedBytes, BoundedVec, Timestamp};
 use repute_dht::{DirectoryInput, Input as DhtInput};
 use repute_protocol::{
     AddressRecord, DisconnectReason, Envelope, EnvelopeKind, Frame, Payload, Verified,
@@ -90,10 +92,7 @@ impl Core {
                 readmit,
             } => self.withdraw(now, token, source, readmit),
             Command::SignRecord { token, addresses } => {
-                let addresses = BoundedVec::truncated(addresses);
-                let payload = Payload::AddressRecord(AddressRecord { addresses });
-                self.records_wanted.insert(token);
-                self.sign(now, EnvelopeKind::AddressRecord, token, &payload);
+                self.sign_listening(now, token, addresses);
             }
             // Links, frames and verdicts come from the shell alone.
             Command::Dht(
@@ -117,6 +116,14 @@ impl Core {
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });
             }
         }
+    }
+
+    /// This node's word where it listens, for others to keep.
+    fn sign_listening(&mut self, now: Timestamp, token: u64, addresses: Vec<Address>) {
+        let addresses = BoundedVec::truncated(addresses);
+        let payload = Payload::AddressRecord(AddressRecord { addresses });
+        self.records_wanted.insert(token);
+        self.sign(now, EnvelopeKind::AddressRecord, token, &payload);
     }
 
     pub(super) fn signed(&mut self, now: Timestamp, token: u64, envelope: Verified<Envelope>) {

@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use repute_base::{Address, BoundedString, Wall};
+use repute_base::{Address, BoundedString, Prefix, Wall};
 use repute_gossip::SeenAuthor;
 use repute_identity::NodeId;
 use repute_peers::{Refusal, Stored};
@@ -116,6 +116,18 @@ pub enum Output {
     Appealing(bool),
     /// From now on our handshakes say that we answer requests of the DHT, or no longer.
     Serving(bool),
+    /// From now on nothing of this peer is decoded but its goodbye, or everything again.
+    ShutOut {
+        /// Whose gate closed or opened.
+        peer: NodeId,
+        /// Whether it is closed.
+        shut_out: bool,
+    },
+    /// From now on connections from these prefixes, and no others, are refused at the door.
+    Bar {
+        /// All that are barred.
+        prefixes: Vec<Prefix>,
+    },
     /// Send this goodbye, flush, and close the link.
     Close {
         /// Whose link.

@@ -103,6 +103,16 @@ impl Core {
         peer: repute_identity::NodeId,
         kind: repute_protocol::Misbehaviour,
     ) {
+        self.count_misbehaviour(kind);
+        self.accuse(peer, kind);
+    }
+
+    /// The same of what the shell's links found, and counted.
+    pub(super) fn accuse(
+        &mut self,
+        peer: repute_identity::NodeId,
+        kind: repute_protocol::Misbehaviour,
+    ) {
         self.event(Event::Misbehaved { peer, kind });
         self.observe(peer, Evidence::Invalid(kind), Fault::Theirs);
     }

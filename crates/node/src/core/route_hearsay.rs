@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use bytes::Bytes;
-use repute_base::{BoundedString, Mono, RecentMap, Timestamp, TokenBucket};
+use repute_base::{BoundedString, Layer, Mono, RecentMap, Timestamp, TokenBucket};
 use repute_identity::NodeId;
 use repute_protocol::{
     Envelope, EnvelopeKind, Frame, FromPeer, Message, Payload, Recommendation, Topic,
@@ -24,6 +24,9 @@ const AUTHORS_MAX: usize = 4_096;
 const AUTHOR_BURST: u64 = 64;
 /// Between two answers to the same neighbour, in ms: it asks once a link.
 pub(super) const ANSWER_MS: u64 = 10_000;
+
+/// Which layer refuses, and why.
+type Refused = (Layer, &'static str);
 
 /// What is under way between this node and others.
 #[derive(Debug)]
@@ -187,13 +190,22 @@ impl Core {
 
     /// Looks at all that costs nothing before the signature is checked.
     fn check(&mut self, now: Timestamp, peer: NodeId, envelope: Envelope) {
-        let fits = envelope.author() == peer && self.would_hear(now, &envelope).is_some();
-        if fits && self.within_budget(now, peer) {
-            self.output(Output::Verify {
-                from: peer,
-                envelope,
-            });
+        if envelope.author() != peer {
+            return self.layers.refuse(Layer::Identity, "passed on by another");
         }
+        if let Err((layer, reason)) = self.would_hear(now, &envelope) {
+            return self.layers.refuse(layer, reason);
+        }
+        // The author is whom the link has authenticated: what is spent is the link's.
+        if !self.within_budget(now, peer) {
+            let reason = "recommendations beyond the budget";
+            return self.layers.refuse(Layer::LinkQuota, reason);
+        }
+        self.layers.pass(Layer::LinkQuota);
+        self.output(Output::Verify {
+            from: peer,
+            envelope,
+        });
     }
 
     fn within_budget(&mut self, now: Timestamp, author: NodeId) -> bool {
@@ -208,23 +220,28 @@ impl Core {
     }
 
     /// What an envelope says, if the ledger would take it.
-    fn would_hear(&self, now: Timestamp, envelope: &Envelope) -> Option<Opinion> {
+    fn would_hear(&self, now: Timestamp, envelope: &Envelope) -> Result<Opinion, Refused> {
         if envelope.kind() != EnvelopeKind::Recommendation
             || envelope.network() != self.config.network
         {
-            return None;
+            return Err((Layer::Content, "no recommendation of this network"));
         }
         let payload = Payload::decode(envelope.kind(), &envelope.payload());
         let Ok(Payload::Recommendation(said)) = payload else {
-            return None;
+            return Err((Layer::Content, "unreadable recommendation"));
         };
-        let opinion = opinion_of(&said, envelope)?;
+        let unknown = (Layer::Content, "about a context not known here");
+        let opinion = opinion_of(&said, envelope).ok_or(unknown)?;
         let (author, footing) = (envelope.author(), self.footing(now, envelope.author()));
         let verdict = self
             .trust
             .would_hear(author, &opinion, Some(footing), now.wall);
+        verdict.map_err(|reason| (Layer::Identity, reason.text()))?;
         // What others say of this node is theirs to know.
-        (opinion.subject != self.me && author != self.me && verdict.is_ok()).then_some(opinion)
+        if opinion.subject == self.me || author == self.me {
+            return Err((Layer::Identity, "about this node, or of it"));
+        }
+        Ok(opinion)
     }
 
     /// A neighbour's recommendation whose signature holds.
@@ -237,9 +254,12 @@ impl Core {
     }
 
     fn hear(&mut self, now: Timestamp, envelope: &Envelope) {
-        let Some(opinion) = self.would_hear(now, envelope) else {
-            return;
+        let opinion = match self.would_hear(now, envelope) {
+            Ok(opinion) => opinion,
+            Err((layer, reason)) => return self.layers.refuse(layer, reason),
         };
+        self.layers.pass(Layer::Identity);
+        self.layers.pass(Layer::Application);
         let source = envelope.author();
         let footing = self.footing(now, source);
         self.tell_trust(Input::Recommended {
@@ -260,9 +280,15 @@ impl Core {
         let Ok(envelope) = Envelope::decode(message.data.bytes().clone()) else {
             return;
         };
-        if envelope.author() == author && self.within_budget(now, author) {
-            self.hear(now, &envelope);
+        if envelope.author() != author {
+            return self.layers.refuse(Layer::Identity, "passed on by another");
         }
+        if !self.within_budget(now, author) {
+            let reason = "recommendations beyond the budget";
+            return self.layers.refuse(Layer::IdentityQuota, reason);
+        }
+        self.layers.pass(Layer::IdentityQuota);
+        self.hear(now, &envelope);
     }
 }
 

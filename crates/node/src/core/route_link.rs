@@ -1,9 +1,9 @@
 //! What links bring, and who must hear of it.
 
-use repute_base::{Address, Timestamp};
+use repute_base::{Address, Layer, Timestamp};
 use repute_identity::NodeId;
 use repute_peers::LinkId;
-use repute_protocol::{EnvelopeKind, Frame, FromPeer, Misbehaviour};
+use repute_protocol::{Envelope, EnvelopeKind, Frame, FromPeer, Misbehaviour, Verified};
 
 use super::{Core, Event, Input, route_trust::standing_input};
 
@@ -38,28 +38,12 @@ impl Core {
                 self.tell_peers(repute_peers::Input::DialFailed { peer, cause });
             }
             Input::Frame(frame) => self.frame(now, frame),
-            Input::Violation { peer, kind } => self.misbehaved(peer, kind),
+            Input::Violation { peer, kind } => self.accuse(peer, kind),
             Input::Drained { peer, bytes } => {
                 self.tell_gossip(repute_gossip::Input::LinkQueue { peer, bytes });
             }
-            Input::Verified { from, envelope } => match envelope.kind() {
-                EnvelopeKind::AddressRecord => {
-                    self.tell_peers(repute_peers::Input::RecordVerified(envelope));
-                }
-                EnvelopeKind::Recommendation => self.recommendation_verified(now, &envelope),
-                EnvelopeKind::Record => self.record_verified(from, envelope),
-                _ => self.tell_gossip(repute_gossip::Input::Verified { from, envelope }),
-            },
-            Input::Forged { from, envelope } => match envelope.kind() {
-                EnvelopeKind::AddressRecord => {
-                    self.tell_peers(repute_peers::Input::RecordForged { from });
-                }
-                EnvelopeKind::Recommendation => {
-                    self.misbehaved(from, Misbehaviour::ForgedEnvelope);
-                }
-                EnvelopeKind::Record => self.record_forged(from, envelope),
-                _ => self.tell_gossip(repute_gossip::Input::Forged { from, envelope }),
-            },
+            Input::Verified { from, envelope } => self.verified(now, from, envelope),
+            Input::Forged { from, envelope } => self.forged(from, envelope),
             Input::Listening { addresses } => {
                 self.dht_listening(addresses.clone());
                 self.tell_peers(repute_peers::Input::Listening { addresses });
@@ -87,6 +71,33 @@ impl Core {
         }
     }
 
+    fn verified(&mut self, now: Timestamp, from: NodeId, envelope: Verified<Envelope>) {
+        self.layers.pass(Layer::Cryptography);
+        match envelope.kind() {
+            EnvelopeKind::AddressRecord => {
+                self.tell_peers(repute_peers::Input::RecordVerified(envelope));
+            }
+            EnvelopeKind::Recommendation => self.recommendation_verified(now, &envelope),
+            EnvelopeKind::Record => self.record_verified(from, envelope),
+            _ => self.tell_gossip(repute_gossip::Input::Verified { from, envelope }),
+        }
+    }
+
+    fn forged(&mut self, from: NodeId, envelope: Envelope) {
+        self.layers
+            .refuse(Layer::Cryptography, "the signature does not hold");
+        match envelope.kind() {
+            EnvelopeKind::AddressRecord => {
+                self.tell_peers(repute_peers::Input::RecordForged { from });
+            }
+            EnvelopeKind::Recommendation => {
+                self.misbehaved(from, Misbehaviour::ForgedEnvelope);
+            }
+            EnvelopeKind::Record => self.record_forged(from, envelope),
+            _ => self.tell_gossip(repute_gossip::Input::Forged { from, envelope }),
+        }
+    }
+
     /// The shell has one link to a peer at most; each new one gets its own number.
     fn name_link(&mut self, peer: NodeId, remote: Address) -> LinkId {
         let link = LinkId(self.next_link);
@@ -97,6 +108,13 @@ impl Core {
 
     fn frame(&mut self, now: Timestamp, frame: FromPeer<Frame>) {
         let peer = frame.peer();
+        if !self.may_speak(&peer) {
+            return;
+        }
+        // Gossip looks at more than the form.
+        if !matches!(frame.value(), Frame::Broadcast(_) | Frame::Gossip(_)) {
+            self.layers.pass(Layer::Content);
+        }
         match frame.value() {
             Frame::Broadcast(_) | Frame::Gossip(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
@@ -127,6 +145,7 @@ impl Core {
     fn custom(&mut self, frame: FromPeer<Frame>) {
         let peer = frame.peer();
         if let Frame::CustomData(data) = frame.into_value() {
+            self.layers.pass(Layer::Application);
             self.event(Event::Custom(FromPeer::authenticated(peer, data)));
         }
     }

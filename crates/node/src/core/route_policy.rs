@@ -8,7 +8,7 @@ use repute_peers::Event as PeersEvent;
 use repute_protocol::{Disconnect, DisconnectReason, limits::RETRY_MAX};
 use repute_trust::{AddressInput, AddressOutput, Appeal, Target};
 
-use super::{Change, Command, Core, Event, Write};
+use super::{Change, Command, Core, Event, Output, Write};
 
 impl Core {
     /// What the operator decides about who is kept out.
@@ -109,6 +109,9 @@ impl Core {
                 self.acknowledge_with(id);
             }
             AddressOutput::Barred(prefixes) => {
+                self.output(Output::Bar {
+                    prefixes: prefixes.clone(),
+                });
                 self.tell_peers(repute_peers::Input::Barred { prefixes });
             }
             // The handle has looked before: this is one change in many.

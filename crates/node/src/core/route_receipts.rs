@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec};
 
-use repute_base::{Machine, Timestamp};
+use repute_base::{Layer, Machine, Timestamp};
 use repute_identity::{Inception, NodeId};
 use repute_protocol::{Frame, FromPeer, Misbehaviour, Service};
 use repute_trust::{Evidence, Fault, Receipts, ReceiptsInput, ReceiptsOutput};
@@ -117,7 +117,13 @@ impl Core {
                     self.receipt_writes.insert(id, token);
                 }
             }
-            ReceiptsOutput::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
+            ReceiptsOutput::Misbehaviour { peer, kind } => {
+                if kind == Misbehaviour::BudgetExceeded {
+                    let reason = "receipts beyond the budget";
+                    self.layers.refuse(Layer::LinkQuota, reason);
+                }
+                self.misbehaved(peer, kind);
+            }
             ReceiptsOutput::Fault { subject, .. } => {
                 self.event(Event::ProvenFault { peer: subject });
                 let evidence = Evidence::Invalid(Misbehaviour::Equivocation);

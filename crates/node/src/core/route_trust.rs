@@ -31,6 +31,7 @@ impl Core {
             }
             Trust::Standing { subject, standing } => {
                 self.tell_history(repute_trust::ChronicleInput::Standing { subject, standing });
+                self.gate(subject, standing.gate.is_closed());
                 self.tell_peers(standing_input(subject, &standing));
                 self.tell_dht_standing(subject, standing.trust, standing.gate.is_closed());
                 let distrusted = standing.level == Level::Distrusted;

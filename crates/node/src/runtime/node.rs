@@ -20,7 +20,7 @@ use super::{
     error::NodeError,
     insight,
     publishing::Publishing,
-    receipts, rows, start,
+    receipts, rows, start, status,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
 };
 use crate::{Command, Core, Event, Input};
@@ -547,6 +547,7 @@ impl Node {
                 gossip: core.gossip().stats(),
                 transport: view.endpoint.stats(),
                 store: view.store.health(),
+                layers: status::layers(core, &view.endpoint.stats(), view.counters.lost_deliveries),
                 discovery,
                 lost_deliveries: view.counters.lost_deliveries,
                 unsent: view.counters.unsent,

@@ -1,4 +1,4 @@
-use repute_base::{Address, Wall};
+use repute_base::{Address, Layer, Layers, Wall};
 use repute_identity::NodeId;
 use repute_peers::{PeerState, PeerView};
 use repute_trust::{Entry, Standing};
@@ -31,6 +31,8 @@ pub struct Status {
     pub transport: repute_transport::Stats,
     /// How the store is.
     pub store: repute_storage::Health,
+    /// What each of the eight layers let through and refused.
+    pub layers: Layers,
     /// What became of discovery.
     pub discovery: super::DiscoveryStats,
     /// Messages that slow subscribers lost.
@@ -43,6 +45,56 @@ pub struct Status {
     pub unchecked: u64,
     /// Tasks of links that panicked; zero unless this program has a defect.
     pub panics: u64,
+}
+
+/// What the links, which stand before the core, let through and refused, added to the core's own.
+pub(super) fn layers(core: &Core, links: &repute_transport::Stats, lost: u64) -> Layers {
+    let mut all = core.layers();
+    let whole = links.frames_in + links.frames_unknown + links.frames_shut_out;
+    let late = all.refused(Layer::Standing);
+    let heard = (links.frames_in + links.frames_unknown).saturating_sub(late);
+    for (layer, count) in [(Layer::Transport, whole), (Layer::Standing, heard)] {
+        all.pass_many(layer, count);
+    }
+    for (layer, reason, count) in [
+        (
+            Layer::Transport,
+            "connections beyond a limit",
+            links.refused,
+        ),
+        (
+            Layer::Transport,
+            "connections without a handshake",
+            links.handshakes_failed,
+        ),
+        (Layer::Transport, "broken framing", links.framing_broken),
+        (
+            Layer::Transport,
+            "datagrams beyond a limit",
+            links.datagrams_dropped,
+        ),
+        (
+            Layer::Standing,
+            "connections from barred addresses",
+            links.barred,
+        ),
+        (
+            Layer::Standing,
+            "frames of the banned, not decoded",
+            links.frames_shut_out,
+        ),
+        (Layer::Content, "malformed-frame", links.frames_malformed),
+        (Layer::Content, "unexpected-frame", links.frames_unexpected),
+        (
+            Layer::Content,
+            "of a kind not known here",
+            links.frames_unknown,
+        ),
+        (Layer::Application, "a subscriber was too slow", lost),
+    ] {
+        all.refuse_many(layer, reason, count);
+    }
+    all
 }
 
 /// A peer, and what is thought of it.

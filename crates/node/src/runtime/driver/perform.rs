@@ -74,6 +74,8 @@ impl Driver {
             Output::Appealing(appealing) => self.endpoint.set_appealing(appealing),
             Output::Serving(serving) => self.endpoint.set_serving(serving),
             Output::Hold { peers } => self.endpoint.hold(&peers),
+            Output::ShutOut { peer, shut_out } => self.endpoint.shut_out(peer, shut_out),
+            Output::Bar { prefixes } => self.endpoint.bar(prefixes),
             Output::Close { peer, disconnect } => self.endpoint.close(peer, disconnect),
             Output::Verify { from, envelope } => {
                 let envelope = match self.proven.recognise(envelope) {
