@@ -16,6 +16,7 @@ mod exclusive;
 mod flood;
 mod kill_at;
 mod lossy;
+mod mainline;
 mod member;
 mod namespaces;
 mod partition;
@@ -77,6 +78,7 @@ const SCENARIOS: &[Scenario] = &[
     descriptors::SCENARIO,
     storage_faults::SCENARIO,
     churn::SCENARIO,
+    mainline::SCENARIO,
 ];
 
 pub(crate) fn run(args: &Args) -> Result<bool> {
