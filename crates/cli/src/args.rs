@@ -71,7 +71,11 @@ pub(crate) enum Command {
     /// Print the running node's ticket, to be given to others
     Ticket,
     /// Say how the running node is
-    Status,
+    Status {
+        /// Show the eight layers that everything inbound passes, and what each refused
+        #[arg(long)]
+        layers: bool,
+    },
     /// List known peers, best first
     Peers(ListPeers),
     /// Show one peer
@@ -305,6 +309,12 @@ pub(crate) enum IdCommand {
         /// Which of your five words of the year this is
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=4))]
         number: u8,
+    },
+    /// Print the key under which this node publishes where it listens; make it if there is none
+    DiscoveryKey {
+        /// Make a new one: tickets with the old one lead to addresses alone from the next start on
+        #[arg(long)]
+        rotate: bool,
     },
     /// Keep a word that somebody gave for this node
     Keep {

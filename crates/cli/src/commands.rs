@@ -49,8 +49,11 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         Command::Id {
             command: Some(IdCommand::Keep { vouch }),
         } => vouch::keep(global, &vouch).await,
+        Command::Id {
+            command: Some(IdCommand::DiscoveryKey { rotate }),
+        } => id::discovery_key(global, rotate),
         Command::Ticket => ask::ticket(global).await,
-        Command::Status => ask::status(global).await,
+        Command::Status { layers } => ask::status(global, layers).await,
         Command::Peers(list) => insight::peers(global, &list).await,
         Command::Peer { id } => ask::peer(global, &id).await,
         Command::Explain { id } => ask::explain(global, &id).await,

@@ -70,6 +70,7 @@ pub use server::{Server, ServerError};
 pub use shared_list::{Hit, ListError, Preview, SharedEntry, SharedList, Skipped};
 pub use time::{parse_rfc3339, rfc3339};
 pub use view::{
-    BanRequest, BanView, Bans, Done, EventView, ExplainLine, ExplainView, JoinRequest, LinkView,
-    MessageView, PeerView, Peers, PublishRequest, Published, StandingView, StatusView, TicketView,
+    BanRequest, BanView, Bans, DiscoveryView, Done, EventView, ExplainLine, ExplainView,
+    JoinRequest, LayerView, LinkView, MessageView, PeerView, Peers, PublishRequest, Published,
+    ReasonView, StandingView, StatusView, TicketView,
 };

@@ -1,6 +1,6 @@
 //! What the API shows and takes. The schema is stable: fields are added, never renamed.
 
-use repute_base::Fixed;
+use repute_base::{Fixed, Layer, Layers};
 use repute_node::{
     PeerStatus, Status,
     trust::{Ban, Explanation, Gate, Standing},
@@ -49,6 +49,12 @@ pub struct StatusView {
     pub unchecked: u64,
     /// Active gossip neighbours.
     pub gossip_active: usize,
+    /// What each of the eight layers let through and refused, in the order in which they stand.
+    #[serde(default)]
+    pub layers: Vec<LayerView>,
+    /// What became of discovery beyond the neighbours.
+    #[serde(default)]
+    pub discovery: DiscoveryView,
     /// Bytes received on links.
     pub bytes_in: u64,
     /// Bytes written to links.
@@ -86,6 +92,8 @@ impl From<Status> for StatusView {
             unsent: status.unsent,
             unchecked: status.unchecked,
             gossip_active: status.gossip.active,
+            layers: layers(&status.layers),
+            discovery: status.discovery.into(),
             bytes_in: status.transport.bytes_in,
             bytes_out: status.transport.bytes_out,
             stored_events: status.store.events,
@@ -93,6 +101,73 @@ impl From<Status> for StatusView {
             storage_full: status.store.storage_full,
             failed_writes: status.failed_writes,
             panics: status.panics,
+        }
+    }
+}
+
+/// One layer of the way in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerView {
+    /// Its name.
+    pub layer: String,
+    /// What it looks at.
+    pub looks_at: String,
+    /// What it let through.
+    pub passed: u64,
+    /// What it refused.
+    pub refused: u64,
+    /// The same by reason, the most frequent first.
+    pub reasons: Vec<ReasonView>,
+}
+
+/// How often something was refused for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReasonView {
+    /// Why.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+fn layers(layers: &Layers) -> Vec<LayerView> {
+    let one = |layer: Layer| {
+        let refused = |(reason, count): (&str, u64)| ReasonView {
+            reason: reason.into(),
+            count,
+        };
+        let mut reasons: Vec<_> = layers.reasons(layer).map(refused).collect();
+        reasons.sort_by_key(|one| std::cmp::Reverse(one.count));
+        LayerView {
+            layer: layer.name().into(),
+            looks_at: layer.looks_at().into(),
+            passed: layers.passed(layer),
+            refused: layers.refused(layer),
+            reasons,
+        }
+    };
+    Layer::ALL.map(one).into()
+}
+
+/// What became of discovery since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoveryView {
+    /// Times that the node was published.
+    pub published: u64,
+    /// Times that it could not be published.
+    pub not_published: u64,
+    /// Times that addresses of a sought peer were found.
+    pub found: u64,
+    /// Times that what was found was no proven word of the peer.
+    pub refused: u64,
+}
+
+impl From<repute_node::DiscoveryStats> for DiscoveryView {
+    fn from(stats: repute_node::DiscoveryStats) -> Self {
+        Self {
+            published: stats.published,
+            not_published: stats.not_published,
+            found: stats.found,
+            refused: stats.refused,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use repute_console::{
-    BanRequest, ExplainView, JoinRequest, PeerView, PublishRequest, RefusalView, StatusView,
+    BanRequest, ExplainView, JoinRequest, LayerView, PeerView, PublishRequest, RefusalView,
+    StatusView,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -29,15 +30,43 @@ pub(super) async fn ticket(global: &Global) -> Done {
     }
 }
 
-pub(super) async fn status(global: &Global) -> Done {
+pub(super) async fn status(global: &Global, layers: bool) -> Done {
     let client = client(global)?;
     let view = client.status().await?;
+    if layers {
+        return show_layers(global, &view.layers);
+    }
     if global.json {
         return print_json(&view);
     }
     let mut out = status_text(&view);
     let refusals = client.refusals().await?.refusals;
     out.push_str(&refused_text(&refusals));
+    print(&out)
+}
+
+/// The layers in their order, each with its reasons below it.
+fn show_layers(global: &Global, layers: &[LayerView]) -> Done {
+    if global.json {
+        return print_json(&serde_json::json!({ "layers": layers }));
+    }
+    let mut out = format!(
+        "{:<16}{:>12}{:>12}  looks at\n",
+        "layer", "passed", "refused"
+    );
+    for layer in layers {
+        let LayerView {
+            layer: name,
+            looks_at,
+            passed,
+            refused,
+            reasons,
+        } = layer;
+        let _written = writeln!(out, "{name:<16}{passed:>12}{refused:>12}  {looks_at}");
+        for one in reasons {
+            let _written = writeln!(out, "{:<28}{:>12}  {}", "", one.count, one.reason);
+        }
+    }
     print(&out)
 }
 

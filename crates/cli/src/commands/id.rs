@@ -44,3 +44,36 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         print(&format!("{}\n", id.id))
     }
 }
+
+#[derive(Serialize)]
+struct DiscoveryKey {
+    discovery_key: String,
+    keystore: String,
+    rotated: bool,
+}
+
+/// Prints under which key the node of this data directory publishes where it listens, or makes a
+/// new one.
+pub(super) fn discovery_key(global: &Global, rotate: bool) -> Result<(), Failure> {
+    let dir = data_dir(global)?;
+    let refused = |error: String| Failure::new(Exit::Config, error);
+    dir.create().map_err(|error| refused(error.to_string()))?;
+    let path = dir.discovery();
+    let secret = if rotate {
+        keystore::rotate_discovery(&path)
+    } else {
+        keystore::discovery(&path)
+    };
+    let key = secret.map_err(|error| refused(error.to_string()))?.public();
+    if global.json {
+        return print_json(&DiscoveryKey {
+            discovery_key: key.to_string(),
+            keystore: path.display().to_string(),
+            rotated: rotate,
+        });
+    }
+    if rotate && dir.control_socket().exists() {
+        anstream::eprintln!("a node that runs here publishes under it from its next start on");
+    }
+    print(&format!("{key}\n"))
+}

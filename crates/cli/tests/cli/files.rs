@@ -28,6 +28,31 @@ fn an_id_makes_a_key_that_only_its_owner_reads_and_stays_the_same() {
 }
 
 #[test]
+fn a_discovery_key_is_another_than_the_identitys_and_can_be_rotated() {
+    let dir = TempDir::new().unwrap();
+    let said = |words: &[&str]| {
+        let output = succeeds(&run(dir.path(), &[words, &["--json"]].concat()));
+        let said: serde_json::Value = serde_json::from_str(&output).unwrap();
+        said
+    };
+    let first = said(&["id", "discovery-key"]);
+    assert_eq!(mode(&dir.path().join("discovery.key")), 0o600);
+    assert_eq!(said(&["id", "discovery-key"]), first);
+    assert_ne!(said(&["id"])["key"], first["discovery_key"]);
+    let second = said(&["id", "discovery-key", "--rotate"]);
+    assert_eq!(second["rotated"], true);
+    assert_ne!(second["discovery_key"], first["discovery_key"]);
+    let bare = succeeds(&run(dir.path(), &["id", "discovery-key"]));
+    assert_eq!(bare.trim(), second["discovery_key"]);
+    fs::set_permissions(
+        dir.path().join("discovery.key"),
+        Permissions::from_mode(0o644),
+    )
+    .unwrap();
+    fails(&run(dir.path(), &["id", "discovery-key"]), 3, "600");
+}
+
+#[test]
 fn the_data_directory_is_where_the_system_keeps_data() {
     let dir = TempDir::new().unwrap();
     let output = repute()

@@ -113,6 +113,8 @@ impl Control for Fake {
             unsent: 0,
             unchecked: 0,
             gossip_active: 0,
+            layers: Vec::new(),
+            discovery: repute_console::DiscoveryView::default(),
             bytes_in: 0,
             bytes_out: 0,
             stored_events: 0,
