@@ -22,6 +22,9 @@ const RESOLVE_TOKENS: u64 = 1 << 59;
 /// The token of what nobody waits for.
 pub(super) const NOBODY: u64 = (1 << 60) - 1;
 
+/// The engines of a node that takes part in the DHT.
+type Engines = (Option<Box<Dht>>, Option<Box<Directory>>);
+
 impl Core {
     /// The DHT and the directory of a node that takes part, restored from what the store had.
     pub(super) fn dht_of(
@@ -29,7 +32,7 @@ impl Core {
         config: &Config,
         snapshot: &Snapshot,
         rng: &mut Rng,
-    ) -> Result<(Option<Box<Dht>>, Option<Box<Directory>>), ConfigError> {
+    ) -> Result<Engines, ConfigError> {
         let Some(policy) = &config.dht else {
             return Ok((None, None));
         };
@@ -41,7 +44,7 @@ impl Core {
         for record in &snapshot.dht_records {
             dht.restore_record(record.clone());
         }
-        let (policy, limits) = (config.directory.clone(), config.limits.directory.clone());
+        let (policy, limits) = (config.directory, config.limits.directory);
         let directory = Directory::new(me, network, policy, limits);
         Ok((Some(Box::new(dht)), Some(Box::new(directory))))
     }
