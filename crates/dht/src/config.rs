@@ -4,7 +4,8 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Serve {
-    /// Unless it listens nowhere, or has had links for a while and nobody from outside reached it.
+    /// Unless it listens nowhere, or has had links over the internet for a while and nobody has
+    /// reached it from there.
     #[default]
     Auto,
     /// Whenever it listens somewhere.

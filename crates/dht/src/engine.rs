@@ -309,9 +309,6 @@ impl Dht {
     /// What follows from whatever came: whether to serve, what is to be written.
     fn settle(&mut self) {
         let now = self.now.mono;
-        if !self.links.is_empty() {
-            self.reach.linked(now);
-        }
         let serving = self.reach.serves(&self.config, now);
         if serving != self.stats.serving {
             self.stats.serving = serving;

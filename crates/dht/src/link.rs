@@ -22,6 +22,8 @@ pub(crate) struct Link {
     /// Requests of the peer's that are told to come later.
     pub(crate) declined: TokenBucket,
     pub(crate) blamed_until: Mono,
+    /// Until then, further answers are no news to the trust engine.
+    pub(crate) praised_until: Mono,
     /// Records of the peer's that wait for their signature check.
     pub(crate) verifying: usize,
 }
@@ -39,6 +41,7 @@ impl Link {
             served: TokenBucket::new(limits.serve_per_second, limits.serve_burst, now),
             declined: TokenBucket::new(limits.busy_per_second, limits.busy_burst, now),
             blamed_until: Mono::ZERO,
+            praised_until: Mono::ZERO,
             verifying: 0,
         }
     }

@@ -35,9 +35,7 @@ impl Dht {
         inbound: bool,
     ) {
         let now = self.now.mono;
-        if inbound {
-            self.reach.came_from(&remote);
-        }
+        self.reach.linked(&remote, inbound, now);
         // A dialled address is proven; of those that a peer claims, the one that it is seen at is
         // likelier, since nobody can be seen where it is not.
         let mut addresses: Vec<Address> = Vec::with_capacity(CONTACT_ADDRESSES_MAX);

@@ -178,7 +178,7 @@ impl Dht {
         one.signing = None;
         match Record::file(&envelope, self.now.wall) {
             Ok(filed) => {
-                let until = now + lifetime(&one.draft) / 3;
+                let until = now + pause(&one.draft);
                 one.signed = Some((envelope.clone(), until, 0));
                 self.publications.schedule(&name, until);
                 self.keep(self.me, &envelope, &filed);
@@ -222,6 +222,15 @@ impl Dht {
             self.emit(Output::Event(Event::Published { token, key, copies }));
         }
     }
+}
+
+/// A third of the lifetime; no shorter than what an advertisement must wait.
+fn pause(draft: &Draft) -> Duration {
+    let least = match draft.kind {
+        RecordKind::Advertisement => Limits::ADVERTISEMENT_PAUSE + Duration::from_secs(1),
+        _ => Duration::from_secs(1),
+    };
+    (lifetime(draft) / 3).max(least)
 }
 
 fn lifetime(draft: &Draft) -> Duration {

@@ -1,7 +1,7 @@
 //! Records on their way to the nodes closest to their key.
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
 
@@ -39,8 +39,8 @@ pub(crate) struct Round {
     targets: VecDeque<(NodeId, Vec<Address>)>,
     /// Who is asked, and for which of the lists.
     asked: BTreeMap<NodeId, usize>,
-    /// How many of these take long.
-    slow: usize,
+    /// Which of these take long: others are asked meanwhile.
+    slow: BTreeSet<NodeId>,
     /// How many keep all that they were given.
     kept: usize,
     want: usize,
@@ -97,7 +97,7 @@ impl Dht {
                 lists,
                 targets: VecDeque::new(),
                 asked: BTreeMap::new(),
-                slow: 0,
+                slow: BTreeSet::new(),
                 kept: 0,
                 want: 0,
                 here: false,
@@ -135,7 +135,7 @@ impl Dht {
 
     fn pump_round(&mut self, id: u64) {
         while let Some(round) = self.rounds.get_mut(&id) {
-            let enough = round.kept + round.asked.len() - round.slow >= round.want;
+            let enough = round.kept + round.asked.len() - round.slow.len() >= round.want;
             let next = if enough {
                 None
             } else {
@@ -167,7 +167,9 @@ impl Dht {
             return;
         };
         match reply {
-            Reply::Slow => round.slow = (round.slow + 1).min(round.asked.len()),
+            Reply::Slow => {
+                round.slow.insert(peer);
+            }
             Reply::Answer {
                 answer: DhtAnswer::Stored { outcomes },
                 ..
@@ -222,6 +224,6 @@ impl Dht {
 impl Round {
     fn drop(&mut self, peer: &NodeId) {
         self.asked.remove(peer);
-        self.slow = self.slow.min(self.asked.len());
+        self.slow.remove(peer);
     }
 }

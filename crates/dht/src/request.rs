@@ -9,6 +9,9 @@ use repute_protocol::{DhtAnswer, DhtAsk, DhtFrame};
 
 use crate::{Dht, Limits, Output};
 
+/// Answers of a peer are evidence of good service once in this time.
+const PRAISE_PAUSE: Duration = Duration::from_secs(60);
+
 /// Whom the answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -192,18 +195,24 @@ impl Dht {
         };
         let now = self.now.mono;
         self.stats.answers += 1;
+        let mut praise = false;
         if let Some(link) = self.links.get_mut(&peer) {
             link.rtt.observe(request.sent, now);
             link.used = now;
             if answer == DhtAnswer::Busy {
                 link.busy_until = now + Limits::BUSY_PAUSE;
+            } else if link.praised_until <= now {
+                link.praised_until = now + PRAISE_PAUSE;
+                praise = true;
             }
         }
         if answer == DhtAnswer::Busy {
             return self.reply(peer, request.purpose, Reply::Busy);
         }
-        let answered = true;
-        self.emit(Output::Evidence { peer, answered });
+        if praise {
+            let answered = true;
+            self.emit(Output::Evidence { peer, answered });
+        }
         let took = now.since(request.begun);
         self.reply(peer, request.purpose, Reply::Answer { answer, took });
     }

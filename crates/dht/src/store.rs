@@ -216,7 +216,10 @@ impl Store {
             return None;
         }
         let (group, _) = shelf.most_crowded()?;
-        let of_group = shelf.records.iter().filter(|(_, held)| held.group == group);
+        let of_group = shelf
+            .records
+            .iter()
+            .filter(|(_, held)| held.group == group && !held.own);
         let soonest = of_group.min_by_key(|(_, held)| held.expires)?;
         let (author, slot) = *soonest.0;
         Some((distance, author, slot))

@@ -71,7 +71,13 @@ fn sent(world: &repute_sim::World<net::Node>) -> u64 {
 
 /// A network that has found itself, whose links of the moment have been given back.
 fn settled(seed: u64, nodes: usize, config: &Config) -> repute_sim::World<net::Node> {
-    grown(seed, Faults::none(), nodes, config, Duration::from_secs(180))
+    grown(
+        seed,
+        Faults::none(),
+        nodes,
+        config,
+        Duration::from_secs(180),
+    )
 }
 
 #[test]
@@ -92,8 +98,14 @@ fn in_a_network_of_300_the_closest_node_is_found_in_few_hops() {
         requests += outcome.requests;
     }
     let mean = f64::from(hops.iter().sum::<u32>()) / 60.0;
-    let links: usize = world.hosts().map(|(_, node)| node.engine.stats().links).sum();
-    let contacts: usize = world.hosts().map(|(_, node)| node.engine.stats().contacts).sum();
+    let links: usize = world
+        .hosts()
+        .map(|(_, node)| node.engine.stats().links)
+        .sum();
+    let contacts: usize = world
+        .hosts()
+        .map(|(_, node)| node.engine.stats().contacts)
+        .sum();
     println!(
         "hops {mean} at most {:?}, closest found {found} of 60, of the 20 closest {}, requests {}, links {}, contacts {}",
         hops.iter().max(),

@@ -20,10 +20,13 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// What lives so short that it would be put more often, its author puts in time or nobody.
+    const LEAST: Duration = Duration::from_secs(60);
+
     /// A third of the lifetime, in which the author should have published it anew, or less.
     fn due(&self, lifetime: Duration) -> Mono {
         let interval = self.interval.min(lifetime / 3);
-        self.now + interval / 1_000 * self.share
+        self.now + (interval / 1_000 * self.share).max(Self::LEAST)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{Limits, store::Held};
 
 /// How much of the store each author and each sender has. Only proven records are counted, so
 /// nobody's quota is spent by what it did not sign.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Quotas {
     bytes: usize,
     /// Records and bytes.
@@ -67,6 +67,9 @@ impl Quotas {
         }
         if let Some(count) = self.kinds.get_mut(&held.kind) {
             *count -= 1;
+            if *count == 0 {
+                self.kinds.remove(&held.kind);
+            }
         }
     }
 }
