@@ -1,6 +1,8 @@
 //! A DHT engine with the little shell that a simulated node needs, and nodes that mean harm.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod crowd;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
