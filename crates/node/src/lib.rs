@@ -2,7 +2,8 @@
 //!
 //! With `--no-default-features` this crate is [`Core`] alone, `no_std`: what the simulator drives
 //! is what ships. The feature `runtime` (default) adds [`Node`], which owns the sockets, the store,
-//! the clock and the keys; `lan` adds discovery on the local network.
+//! the clock and the keys; `lan` adds discovery on the local network,
+//! `mainline` discovery through the Mainline DHT.
 //!
 //! This crate never parses a command line, serves HTTP or draws on a terminal.
 //!
