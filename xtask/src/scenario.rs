@@ -10,6 +10,8 @@ mod bootstrap;
 mod churn;
 mod clock;
 mod descriptors;
+mod dht;
+mod directory;
 mod disk;
 mod ear;
 mod exclusive;
@@ -78,6 +80,8 @@ const SCENARIOS: &[Scenario] = &[
     descriptors::SCENARIO,
     storage_faults::SCENARIO,
     churn::SCENARIO,
+    dht::SCENARIO,
+    directory::SCENARIO,
     mainline::SCENARIO,
 ];
 

@@ -7,6 +7,7 @@
 
 mod blacklist;
 mod codes;
+mod directory;
 mod documents;
 mod files;
 mod hearsay;
