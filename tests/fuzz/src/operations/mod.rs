@@ -22,6 +22,7 @@
 
 mod cast;
 mod files;
+mod given;
 mod gossip;
 mod peers;
 mod reader;
@@ -33,7 +34,7 @@ mod whole;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     ("engine_trust", trust::run),
     ("engine_peers", peers::run),
     ("engine_gossip", gossip::run),
@@ -43,6 +44,8 @@ pub const TARGETS: [Target; 9] = [
     ("stored_peer", stored::peer),
     ("keystore", files::keystore),
     ("settings", files::settings),
+    ("ratings", given::ratings),
+    ("blacklist", given::blacklist),
 ];
 
 /// Runs the target of this name.
