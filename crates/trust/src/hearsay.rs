@@ -234,6 +234,15 @@ impl Hearsay {
         Ok(())
     }
 
+    /// Whether the source says just as much of this subject at this moment.
+    fn repeats(&self, source: &NodeId, opinion: &Opinion, at: Wall) -> bool {
+        let known = self.sources.get(source);
+        let known = known.and_then(|known| known.said.of(&(opinion.subject, opinion.context)));
+        known.is_some_and(|said| {
+            said.holds(at) && at < opinion.expires && said.value.abs() == opinion.value.abs()
+        })
+    }
+
     /// What must go so that `source` can say this. The weaker gives way to the stronger, never
     /// the other way round, so that a flood of newcomers displaces nobody of standing.
     fn room(

@@ -138,7 +138,13 @@ impl Ledger {
             Room::Source(victim) => self.hearsay.subjects_of(&victim),
             _ => Vec::new(),
         };
-        touched.extend(self.hearsay.subjects_of(&source));
+        let footing = footing.unwrap_or(OWN);
+        let known = self.hearsay.footing(&source);
+        // Said again, it changes nothing of how much the source says in all, nor of its weight on
+        // the others.
+        if known != Some(footing) || !self.hearsay.repeats(&source, &opinion, time) {
+            touched.extend(self.hearsay.subjects_of(&source));
+        }
         touched.push(about);
         let before = self.standings(&touched, time);
         match room {
@@ -149,8 +155,7 @@ impl Ledger {
                 self.log(time, victim, News::Dropped { subject, context });
             }
         }
-        let footing = footing.unwrap_or(OWN);
-        if self.hearsay.footing(&source) != Some(footing) {
+        if known != Some(footing) {
             self.log(time, source, News::Stands(footing));
         }
         let (reason, signed) = own.unwrap_or_default();
