@@ -73,6 +73,10 @@ fn legal(target: &str) -> Vec<Vec<u8>> {
         "payload_message" => payloads("message"),
         "payload_address_record" => payloads("address-record"),
         "payload_recommendation" => payloads("recommendation"),
+        "payload_record" => {
+            let records = samples::records().into_iter();
+            records.map(|(_, record)| record.encode()).collect()
+        }
         "ticket" => {
             let ticket = repute_identity::Ticket {
                 inception: *author.inception(),

@@ -26,7 +26,7 @@ use repute_protocol::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 22] = [
     ("frame_stream", stream),
     ("handshake", |body| frame(FrameKind::Handshake, body)),
     ("handshake_ack", |body| frame(FrameKind::HandshakeAck, body)),
@@ -49,6 +49,7 @@ pub const TARGETS: [Target; 20] = [
         frame(FrameKind::TrustedPeersResponse, body)
     }),
     ("receipt", |body| frame(FrameKind::Receipt, body)),
+    ("dht", |body| frame(FrameKind::Dht, body)),
     ("envelope", envelope),
     ("envelope_batch", envelope_batch),
     ("payload_message", |bytes| {
@@ -59,6 +60,9 @@ pub const TARGETS: [Target; 20] = [
     }),
     ("payload_recommendation", |bytes| {
         payload(EnvelopeKind::Recommendation, bytes)
+    }),
+    ("payload_record", |bytes| {
+        payload(EnvelopeKind::Record, bytes)
     }),
     ("ticket", ticket),
 ];

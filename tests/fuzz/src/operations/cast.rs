@@ -336,7 +336,7 @@ pub fn hostile_frame(reader: &mut Reader<'_>, clock: &Clock) -> Option<Frame> {
             }))
         }
         _ => {
-            let kind = FrameKind::from_number(1 + reader.byte() % 13)?;
+            let kind = FrameKind::from_number(1 + reader.byte() % 14)?;
             Frame::decode(kind, Bytes::copy_from_slice(reader.take(255))).ok()
         }
     }

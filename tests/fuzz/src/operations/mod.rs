@@ -21,6 +21,7 @@
 )]
 
 mod cast;
+mod dht;
 mod files;
 mod given;
 mod gossip;
@@ -34,10 +35,11 @@ mod whole;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("engine_trust", trust::run),
     ("engine_peers", peers::run),
     ("engine_gossip", gossip::run),
+    ("engine_dht", dht::run),
     ("engine_core", whole::run),
     ("stored_record", stored::record),
     ("stored_ban", stored::ban),
