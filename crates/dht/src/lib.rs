@@ -76,3 +76,7 @@ pub use input::{Draft, Input, Want};
 pub use limits::Limits;
 pub use output::{Event, FoundRecord, Outcome, Output, Refusal, Step, Write};
 pub use stats::Stats;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,4 +1,11 @@
 //! How many hops and requests lookups take at sizes that matter.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod net;
 
@@ -71,11 +78,10 @@ fn among_1000_nodes_few_hops_lead_to_the_closest() {
 }
 
 #[test]
-#[ignore = "a minute; run by hand in release"]
+#[ignore = "minutes; run by hand"]
 fn among_100000_nodes_few_hops_lead_to_the_closest() {
     for nodes in [10_000, 100_000] {
-        let figures = measure(2, nodes, 300, 4);
-        measure(2, nodes, 300, 1);
+        let figures = measure(2, nodes, 200, 4);
         meets_the_bars(nodes, &figures);
     }
 }

@@ -1,5 +1,12 @@
 //! One engine against whatever a hostile link may bring. Every refusal is counted; only what the
 //! bytes prove is held against who sent them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::time::Duration;
 
@@ -203,7 +210,10 @@ fn a_sound_record_is_kept_and_served() {
     let mut bench = Bench::new(Limits::default());
     let peer = bench.link(1);
     let wire = bench.wire(5, &value("a"));
-    assert_eq!(bench.store(peer, &[wire.clone()]), [Stored::Kept]);
+    assert_eq!(
+        bench.store(peer, std::slice::from_ref(&wire)),
+        [Stored::Kept]
+    );
     assert_eq!(bench.store(peer, &[wire]), [Stored::Kept], "again");
     assert!(bench.blamed().is_empty());
     let key = RecordKey::of(RecordKind::Value, &id(5), b"a");
@@ -439,11 +449,17 @@ fn late_doubled_and_unasked_answers_are_counted_only() {
     let before = bench.dht.stats().answers_late;
     let good = bench.wire(5, &value("a"));
     // Somebody else answers first; then the one who was asked, twice; then out of the blue.
-    give(&mut bench, other, number, &[good.clone()], false);
+    give(
+        &mut bench,
+        other,
+        number,
+        std::slice::from_ref(&good),
+        false,
+    );
     assert_eq!(found(&bench), (0, false));
-    give(&mut bench, peer, number, &[good.clone()], false);
+    give(&mut bench, peer, number, std::slice::from_ref(&good), false);
     assert_eq!(found(&bench), (1, true));
-    give(&mut bench, peer, number, &[good.clone()], false);
+    give(&mut bench, peer, number, std::slice::from_ref(&good), false);
     give(&mut bench, peer, 123_456, &[good], false);
     assert_eq!(found(&bench), (0, false));
     assert!(bench.blamed().is_empty());
@@ -697,7 +713,7 @@ fn what_is_kept_is_handed_to_the_store_and_comes_back_after_a_restart() {
     let mut bench = Bench::new(Limits::default());
     let peer = bench.link(1);
     let wire = bench.wire(5, &value("a"));
-    bench.store(peer, &[wire.clone()]);
+    bench.store(peer, std::slice::from_ref(&wire));
     bench.outputs.clear();
     bench.put_in(Input::Shutdown);
     let rows: Vec<_> = bench
@@ -738,4 +754,95 @@ fn what_is_kept_is_handed_to_the_store_and_comes_back_after_a_restart() {
     // What has expired meanwhile is not believed, and swept out.
     dht.handle(Timestamp::from_millis(1, WALL + 2 * HOUR), Input::Tick);
     assert!(dht.records(key).is_empty());
+}
+
+/// What the engine wants signed, in order.
+fn to_sign(bench: &mut Bench) -> Vec<(u64, Record)> {
+    let all = bench.outputs.drain(..);
+    all.filter_map(|output| match output {
+        Output::Sign { token, payload } => {
+            Some((token, repute_base::codec::decode(&payload).unwrap()))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
+fn publish(bench: &mut Bench, record: &Record, lifetime: Duration) {
+    bench.outputs.clear();
+    bench.put_in(Input::Publish {
+        token: 1,
+        draft: Draft {
+            kind: RecordKind::from_number(record.kind).unwrap(),
+            slot: record.slot,
+            name: record.name.clone(),
+            value: record.value.clone(),
+            lifetime,
+        },
+    });
+}
+
+fn tick_until(bench: &mut Bench, now: u64) {
+    while let Some(due) = bench.dht.next_deadline().map(|due| due.as_millis()) {
+        if due > now {
+            break;
+        }
+        bench.now = bench.now.max(due);
+        bench.put_in(Input::Tick);
+    }
+    bench.now = now;
+}
+
+#[test]
+fn our_own_record_is_signed_anew_after_a_third_of_its_life_until_it_is_retracted() {
+    let mut bench = Bench::new(Limits::default());
+    let record = value("a");
+    publish(&mut bench, &record, Duration::from_secs(900));
+    let mut signed = 0;
+    for round in 0..4_u64 {
+        let wanted = to_sign(&mut bench);
+        assert_eq!(wanted.len(), 1, "round {round}");
+        let (token, record) = &wanted[0];
+        assert_eq!(record.expires, WALL + bench.now + 900_000);
+        let envelope = bench.sign(0, record);
+        bench.put_in(Input::Signed {
+            token: *token,
+            envelope,
+        });
+        signed += 1;
+        let now = bench.now;
+        tick_until(&mut bench, now + 299_000);
+        assert!(to_sign(&mut bench).is_empty(), "too early");
+        tick_until(&mut bench, now + 300_000);
+    }
+    assert_eq!(signed, 4);
+    let key = RecordKey::of(RecordKind::Value, &id(0), b"a");
+    assert_eq!(bench.dht.records(key).len(), 1, "a copy of its own");
+    bench.outputs.clear();
+    bench.put_in(Input::Retract {
+        kind: RecordKind::Value,
+        name: BoundedBytes::new(&b"a"[..]).unwrap(),
+        slot: 0,
+    });
+    let now = bench.now;
+    tick_until(&mut bench, now + 2_000_000);
+    assert!(to_sign(&mut bench).is_empty());
+    assert!(bench.dht.records(key).is_empty(), "it has expired");
+}
+
+#[test]
+fn our_own_advertisement_waits_a_minute_before_it_says_something_else() {
+    let mut bench = Bench::new(Limits::default());
+    publish(&mut bench, &offer(1), Duration::from_secs(900));
+    let (token, record) = to_sign(&mut bench).remove(0);
+    let envelope = bench.sign(0, &record);
+    bench.put_in(Input::Signed { token, envelope });
+    let now = bench.now;
+    tick_until(&mut bench, now + 10_000);
+    publish(&mut bench, &offer(2), Duration::from_secs(900));
+    assert!(to_sign(&mut bench).is_empty());
+    tick_until(&mut bench, now + 60_000);
+    assert!(to_sign(&mut bench).is_empty());
+    tick_until(&mut bench, now + 61_001);
+    assert_eq!(to_sign(&mut bench).len(), 1);
 }

@@ -1,4 +1,11 @@
 //! Small networks of real engines over simulated links.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod net;
 
@@ -268,9 +275,8 @@ fn with_half_of_all_nodes_replaced_in_an_hour_records_live_on() {
     let mut world = settled(seed, nodes, &config);
     let keys = published(&mut world, 20);
     let mut rng = Rng::from_u64(seed);
-    let mut next = nodes;
     // Authors too: nobody publishes again but who is left.
-    for round in 0..nodes {
+    for next in nodes..2 * nodes {
         let alive: Vec<usize> = world.hosts().map(|(index, _)| index).collect();
         let leaving = alive[rng.below(alive.len() as u64) as usize];
         world.crash(leaving).unwrap();
@@ -282,9 +288,7 @@ fn with_half_of_all_nodes_replaced_in_an_hour_records_live_on() {
             .collect();
         let contact = alive[rng.below(alive.len() as u64) as usize];
         net::join(&mut world, next, contact);
-        next += 1;
         world.run_for(Duration::from_secs(90));
-        assert!(round < nodes);
     }
     let mut lost = 0;
     for (_, key) in &keys {

@@ -74,15 +74,10 @@ impl Crowd {
             } else {
                 ((middle, high), (low, middle))
             };
-            let mut bucket: Vec<usize> = (others.0..others.1).collect();
-            if bucket.len() > 20 {
-                bucket = (0..60)
-                    .map(|_| self.rng.range(others.0 as u64..others.1 as u64) as usize)
-                    .collect();
-                bucket.sort_unstable();
-                bucket.dedup();
-                self.rng.shuffle(&mut bucket);
-                bucket.truncate(20);
+            let mut bucket: BTreeSet<usize> = BTreeSet::new();
+            while bucket.len() < (others.1 - others.0).min(20) {
+                let drawn = self.rng.range(others.0 as u64..others.1 as u64);
+                bucket.insert(drawn as usize);
             }
             contacts.extend(bucket.into_iter().map(|other| Contact {
                 id: self.ids[other],
