@@ -137,3 +137,16 @@ fn hostile_sources_that_vouch_for_each_other_are_avoided() {
 fn camouflaged_sources_are_avoided() {
     avoids(Threat::Camouflaged, 4);
 }
+
+/// The whole curve takes 30 days and three seeds, `cargo xtask sim trust-eigentrust-d`.
+#[test]
+fn spies_do_not_open_the_door_to_those_they_work_for() {
+    let outcome = scenario::run_eigentrust(Threat::Spied, 1, 63, 1, 6);
+    assert_well(&outcome, 1);
+    let figure = |nth: usize| outcome.figures.get(nth).expect("four a point").value;
+    let (random, spied, bad) = (figure(0), figure(1), figure(2));
+    // Chosen by chance it is as in the paper: some nine of ten.
+    assert!((0.9..1.1).contains(&random), "{random} times the paper's");
+    assert!(spied > 0.0, "no spy served anybody");
+    assert!(bad < 0.25 * 35_400.0, "{bad} of 35,400 downloads were bad");
+}

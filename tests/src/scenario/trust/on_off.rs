@@ -52,6 +52,7 @@ fn run(seed: u64, attackers: usize) -> Outcome {
         vec![
             Figure::mean("bad actions let through, built to 0.8", trusted.share, "%")
                 .bar(Bar::AtMost(0.1)),
+            Figure::mean("the same, of what was let through", trusted.part, "%"),
             Figure::max("the same, of the first 120 days", months.share, "%"),
             Figure::max("the same, built to 0.6", middling.share, "%"),
             Figure::max("the same, built and betrayed to anywhere", any.share, "%"),
@@ -92,6 +93,8 @@ fn run(seed: u64, attackers: usize) -> Outcome {
 struct Watched {
     /// Bad acts that were let through, of all acts tried, in percent.
     share: f64,
+    /// Of those that were let through.
+    part: f64,
     bad: u64,
 }
 
@@ -100,7 +103,7 @@ struct Watched {
 fn watching(rng: &mut Rng, (high, low): (f64, f64), intervals: u64) -> Watched {
     let attacker = peer(1);
     let mut observer = Observer::new();
-    let (mut bad, mut all, mut attacking) = (0_u64, 0_u64, false);
+    let (mut bad, mut good, mut all, mut attacking) = (0_u64, 0_u64, 0_u64, false);
     observer.wait(rng.below(HOUR_MS));
     for _ in 0..intervals * PER_INTERVAL {
         observer.wait(HOUR_MS / PER_INTERVAL);
@@ -119,11 +122,13 @@ fn watching(rng: &mut Rng, (high, low): (f64, f64), intervals: u64) -> Watched {
             bad += 1;
             observer.bad(attacker);
         } else {
+            good += 1;
             observer.useful(attacker);
         }
     }
     Watched {
         share: 100.0 * bad as f64 / all.max(1) as f64,
+        part: 100.0 * bad as f64 / (bad + good).max(1) as f64,
         bad,
     }
 }
