@@ -130,7 +130,7 @@ pub(crate) enum Command {
     },
     /// Join the network through another node
     Join {
-        /// What `repute ticket` printed there
+        /// What `repute ticket` printed there, or that node's id: then the DHT is asked where it is
         ticket: String,
     },
     /// Spread a message

@@ -197,7 +197,7 @@ pub trait Control: Clone + Send + Sync + 'static {
     }
     /// An invitation to this node.
     fn ticket(&self) -> Answer<TicketView>;
-    /// Joins through the node of a ticket.
+    /// Joins through the node of a ticket, or of an id that the DHT finds.
     fn join(&self, ticket: String) -> impl Future<Output = Answer<()>> + Send;
     /// Spreads a message; gives its name.
     fn publish(

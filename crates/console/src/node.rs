@@ -220,6 +220,9 @@ impl Control for Node {
     }
 
     async fn join(&self, ticket: String) -> Result<(), ControlError> {
+        if let Ok(peer) = ticket.parse::<NodeId>() {
+            return join_by_id(self, peer).await;
+        }
         let bad = |error: repute_identity::TicketError| ControlError::BadRequest(error.to_string());
         let ticket: Ticket = ticket.parse().map_err(bad)?;
         let now = Node::status(self).await?.wall;
@@ -359,4 +362,16 @@ fn event_view(event: &Event) -> Option<EventView> {
         peer: peer.to_string(),
         detail,
     })
+}
+
+/// Dials a node that is known by its id alone, where the DHT says that it is.
+async fn join_by_id(node: &Node, peer: NodeId) -> Result<(), ControlError> {
+    if peer == node.id() {
+        return Err(ControlError::Refused("this is the node's own id".into()));
+    }
+    if node.dht_resolve(peer).await?.records.is_empty() {
+        let problem = "the DHT does not know where this node is: join it with its ticket";
+        return Err(ControlError::NotFound(problem.into()));
+    }
+    Ok(())
 }

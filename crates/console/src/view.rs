@@ -463,7 +463,7 @@ pub struct Published {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinRequest {
-    /// That node's ticket.
+    /// That node's ticket, or its id: then the DHT says where it is.
     pub ticket: String,
 }
 

@@ -110,7 +110,6 @@ impl Core {
                 | DirectoryInput::Unwatch { .. }),
             ) => self.tell_directory(input),
             Command::Dht(_) | Command::Directory(_) => {}
-            Command::Resolve { peer } => self.resolve(peer),
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });

@@ -249,11 +249,6 @@ pub enum Command {
     Dht(repute_dht::Input),
     /// Something for the directory: an offer, a search, a watch.
     Directory(repute_dht::DirectoryInput),
-    /// Look in the DHT for where a node is, and dial it if it is there.
-    Resolve {
-        /// Whom.
-        peer: NodeId,
-    },
     /// Close the link to a peer.
     Disconnect {
         /// To whom.

@@ -4,12 +4,10 @@ use alloc::{boxed::Box, vec, vec::Vec};
 
 use repute_base::{Address, BoundedBytes, BoundedVec, Fixed, Machine, Rng, Timestamp, codec};
 use repute_dht::{
-    Dht, Directory, Draft, Event as DhtEvent, Input, Output as Dhts, Want, Write as DhtWrite,
+    Dht, Directory, Draft, Event as DhtEvent, Input, Output as Dhts, Write as DhtWrite,
 };
 use repute_identity::NodeId;
-use repute_protocol::{
-    AddressRecord, Capability, DhtFrame, Frame, FromPeer, RecordKey, RecordKind,
-};
+use repute_protocol::{AddressRecord, Capability, DhtFrame, Frame, FromPeer, RecordKind};
 use repute_trust::Fault;
 
 use super::{
@@ -17,8 +15,6 @@ use super::{
     route_directory::{DIRECTORY_TOKENS, Signer},
 };
 
-/// Lookups for a node whose address is wanted: their tokens are of this range.
-const RESOLVE_TOKENS: u64 = 1 << 59;
 /// The token of what nobody waits for.
 pub(super) const NOBODY: u64 = (1 << 60) - 1;
 
@@ -135,16 +131,6 @@ impl Core {
         self.tell_dht(Input::Publish { token, draft });
     }
 
-    /// Looks in the DHT for where a node is, and tells the peers engine.
-    pub(super) fn resolve(&mut self, peer: NodeId) {
-        self.next_resolve = (self.next_resolve + 1) % RESOLVE_TOKENS;
-        self.tell_dht(Input::Find {
-            token: RESOLVE_TOKENS + self.next_resolve,
-            key: RecordKey::of_identity(&peer),
-            want: Want::Newest,
-        });
-    }
-
     fn route_dht(&mut self, now: Timestamp, output: Dhts) {
         match output {
             Dhts::Link { peer, addresses } => {
@@ -210,16 +196,6 @@ impl Core {
             }
             DhtEvent::Published { token, .. } | DhtEvent::Refused { token, .. }
                 if token == NOBODY => {}
-            DhtEvent::Found { token, record } if token >= RESOLVE_TOKENS => {
-                if let Ok(where_to) = codec::decode::<AddressRecord>(&record.filed.record.value) {
-                    self.tell_peers(repute_peers::Input::Found {
-                        peer: record.filed.author,
-                        addresses: where_to.addresses.into_vec(),
-                    });
-                }
-            }
-            DhtEvent::Finished { token, .. } | DhtEvent::Refused { token, .. }
-                if token >= RESOLVE_TOKENS => {}
             other => self.event(Event::Dht(other)),
         }
     }

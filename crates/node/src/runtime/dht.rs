@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use repute_base::BoundedBytes;
+use repute_base::{BoundedBytes, codec};
 use repute_dht::{Draft, Event, FoundRecord, Input, Outcome, Stats, Want};
 use repute_identity::NodeId;
-use repute_protocol::{Contact, RecordKey, RecordKind};
+use repute_protocol::{AddressRecord, Contact, RecordKey, RecordKind};
 use tokio::sync::mpsc;
 
 use super::{Node, ask::Ask, error::NodeError};
@@ -177,9 +177,17 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when too many lookups are under way or the node has stopped.
     pub async fn dht_resolve(&self, peer: NodeId) -> Result<DhtFound, NodeError> {
-        self.ask(Ask::Command(Command::Resolve { peer })).await?;
-        self.dht_find(RecordKey::of_identity(&peer), Want::Newest)
-            .await
+        let found = self
+            .dht_find(RecordKey::of_identity(&peer), Want::Newest)
+            .await?;
+        let newest = found.records.iter().max_by_key(|one| one.envelope.seq());
+        let record = newest.map(|one| codec::decode::<AddressRecord>(&one.filed.record.value));
+        if let Some(Ok(AddressRecord { addresses })) = record {
+            let addresses = addresses.into_vec();
+            let command = Command::Found { peer, addresses };
+            self.ask(Ask::Command(command)).await?;
+        }
+        Ok(found)
     }
 
     async fn ask_dht(
