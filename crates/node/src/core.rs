@@ -75,7 +75,6 @@ pub struct Core {
     directory: Option<Box<Directory>>,
     /// Records that an engine wants signed; bounded by the signatures under way.
     record_signers: BTreeMap<u64, route_directory::Signer>,
-    next_resolve: u64,
     ranks: route_rank::Ranks,
     chronicle: Chronicle,
     /// When the links are looked at next, and how that is chosen.
@@ -168,7 +167,6 @@ impl Core {
             dht,
             directory,
             record_signers: BTreeMap::new(),
-            next_resolve: 0,
             ranks: route_rank::Ranks::default(),
             seq,
             next_persist: 0,
