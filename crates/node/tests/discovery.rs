@@ -160,6 +160,51 @@ mod over_mainline {
 
     use super::*;
 
+    /// The published vector is what this build publishes. `UPDATE_VECTORS=1` rewrites it.
+    #[test]
+    fn the_published_vector_is_what_is_published() {
+        use repute_protocol::{AddressRecord, EnvelopeKind, NetworkId, Payload, Seq, Unsigned};
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let recovery = SecretKey::from_entropy([0xfd; 32]).public();
+        let secret = SecretKey::from_entropy([2; 32]);
+        let identity = repute_identity::Identity::new(secret, &recovery);
+        let addresses = BoundedVec::truncated(["192.0.2.1:7000".parse().unwrap()]);
+        let envelope = Unsigned {
+            network: NetworkId::from_name("repute"),
+            kind: EnvelopeKind::AddressRecord,
+            seq: Seq {
+                start: 1_800_000_000_000,
+                counter: 7,
+            },
+            sent: repute_base::Wall::from_millis(1_800_000_000_000),
+            payload: Payload::AddressRecord(AddressRecord { addresses }).encode(),
+        };
+        let value = envelope.sign(&identity).wire().clone();
+        let discovery = SecretKey::from_entropy([4; 32]);
+        let signing = SigningKey::from_bytes(discovery.expose());
+        let seq = 1_800_000_000_001;
+        let item = MutableItem::new(signing, &value, seq, Some(b"repute"));
+        let vector = serde_json::json!({
+            "identity_secret_key": hex(&[2; 32]),
+            "node_id_hex": hex(identity.id().as_bytes()),
+            "discovery_secret_key": hex(discovery.expose()),
+            "discovery_key": hex(discovery.public().as_bytes()),
+            "salt": hex(b"repute"),
+            "sequence": seq,
+            "value": hex(item.value()),
+            "target": hex(item.target().as_bytes()),
+            "signature": hex(item.signature()),
+        });
+        let text = serde_json::to_string_pretty(&vector).unwrap() + "\n";
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = here.join("../../docs/spec/vectors/discovery.json");
+        if std::env::var_os("UPDATE_VECTORS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+
     /// On loopback alone: the builder binds nothing else.
     fn testnet() -> Testnet {
         Testnet::builder(10).build().unwrap()

@@ -62,6 +62,48 @@ fn a_lone_node_answers_every_reading_command() {
 }
 
 #[test]
+fn the_layers_are_listed_in_their_order_with_what_they_refused() {
+    let (node, _other) = Running::pair();
+    let shown = node.json(&["status", "--layers"]);
+    let layers = shown["layers"].as_array().unwrap();
+    let names: Vec<_> = layers
+        .iter()
+        .map(|one| one["layer"].as_str().unwrap())
+        .collect();
+    let order = [
+        "transport",
+        "standing",
+        "content",
+        "link-quota",
+        "cryptography",
+        "identity-quota",
+        "identity",
+        "application",
+    ];
+    assert_eq!(names, order);
+    for layer in layers {
+        has(
+            layer,
+            &["layer", "looks_at", "passed", "refused", "reasons"],
+        );
+    }
+    // Two nodes that have just met have exchanged frames, and refused none.
+    for layer in &layers[..3] {
+        assert!(layer["passed"].as_u64().unwrap() > 0, "{layer}");
+        assert_eq!(layer["refused"], 0, "{layer}");
+    }
+    assert_eq!(
+        node.json(&["status"])["layers"].as_array().unwrap().len(),
+        8
+    );
+    let table = node.text(&["status", "--layers"]);
+    assert!(
+        table.starts_with("layer ") && table.lines().count() >= 9,
+        "{table}"
+    );
+}
+
+#[test]
 fn two_nodes_answer_about_each_other() {
     let (node, other) = Running::pair();
     let peers = node.json(&["peers"]);
