@@ -62,6 +62,9 @@ pub(crate) struct Lookup {
     /// The application's name for it, if it wants to see each step.
     pub(crate) trace: Option<u64>,
     pub(crate) started: Mono,
+    /// Of one group, only so many of the closest count: who has a network of addresses could have
+    /// ids around any place.
+    pub(crate) prefix_max: usize,
     /// Closest first.
     pub(crate) candidates: Vec<Candidate>,
     tellers: BTreeMap<NodeId, Teller>,
@@ -79,6 +82,7 @@ impl Lookup {
             manner,
             trace: None,
             started,
+            prefix_max: usize::MAX,
             candidates: Vec::new(),
             tellers: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -100,7 +104,7 @@ impl Lookup {
                 proven: entry.is_fresh(now),
                 state: State::Waiting,
                 teller: None,
-                group: None,
+                group: entry.group,
             });
         }
     }
@@ -159,7 +163,7 @@ impl Lookup {
                 proven: false,
                 state: State::Waiting,
                 teller: Some(*teller),
-                group: Some(*group),
+                group: *group,
             };
             let nearer = named.distance < distance;
             if self.insert(named, limits.candidates_max) {
@@ -185,13 +189,11 @@ impl Lookup {
                 return false;
             }
             let left = self.candidates.remove(place);
-            if let Some(count) = left.group.and_then(|group| self.groups.get_mut(&group)) {
+            if let Some(count) = self.groups.get_mut(&left.group) {
                 *count = count.saturating_sub(1);
             }
         }
-        if let Some(group) = named.group {
-            *self.groups.entry(group).or_default() += 1;
-        }
+        *self.groups.entry(named.group).or_default() += 1;
         let place = self
             .candidates
             .partition_point(|one| one.distance < named.distance);
@@ -236,7 +238,15 @@ impl Lookup {
 
     /// Candidates that count, closest first.
     pub(crate) fn live<'a>(&'a self, limits: &'a Limits) -> impl Iterator<Item = &'a Candidate> {
-        let counts = |one: &&Candidate| one.state != State::Failed && !self.is_doubted(one, limits);
+        let mut of_group: BTreeMap<Group, usize> = BTreeMap::new();
+        let counts = move |one: &&Candidate| {
+            if one.state == State::Failed || self.is_doubted(one, limits) {
+                return false;
+            }
+            let count = of_group.entry(one.group).or_default();
+            *count += 1;
+            *count <= self.prefix_max
+        };
         self.candidates.iter().filter(counts)
     }
 

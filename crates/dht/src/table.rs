@@ -217,7 +217,7 @@ impl Table {
     }
 
     /// The closest nodes to a place, closest first: those of the table, and replacements that are
-    /// linked.
+    /// linked and wait for nothing but room.
     pub(crate) fn closest(
         &self,
         target: &[u8; 32],
@@ -230,20 +230,22 @@ impl Table {
         let near = self.buckets.range(bits..=bits);
         let deeper = self.buckets.range(bits.saturating_add(1)..);
         let further = self.buckets.range(..bits).rev();
-        let mut found: Vec<(Distance, &Entry)> = Vec::with_capacity(count + self.k);
+        let mut found: Vec<(Distance, &Entry)> = Vec::with_capacity(count.min(self.len) + self.k);
         let mut sorted = 0;
         let steps = near
-            .map(|(_, bucket)| (bucket, true))
-            .chain(deeper.map(|(_, bucket)| (bucket, false)))
-            .chain(further.map(|(_, bucket)| (bucket, true)));
-        for (bucket, ends) in steps {
+            .map(|bucket| (bucket, true))
+            .chain(deeper.map(|bucket| (bucket, false)))
+            .chain(further.map(|bucket| (bucket, true)));
+        for ((bits, bucket), ends) in steps {
             if ends && sorted < found.len() {
                 sort_from(&mut found, &mut sorted);
             }
             if sorted >= count {
                 break;
             }
-            let linked = bucket.replacements.iter().filter(|entry| entry.linked);
+            // Whom its prefix keeps out is not let in by the back door.
+            let linked = bucket.replacements.iter();
+            let linked = linked.filter(|entry| entry.linked && self.fits(*bits, &entry.group));
             let all = bucket.entries.iter().chain(linked);
             found.extend(all.filter(|entry| wanted(entry)).map(|entry| {
                 let distance = Distance::between(entry.id.as_bytes(), target);

@@ -38,8 +38,8 @@ pub(crate) struct Candidate {
     pub(crate) state: State,
     /// Who named it; nobody if it was in the table.
     pub(crate) teller: Option<NodeId>,
-    /// What it is counted with, if it was named.
-    pub(crate) group: Option<Group>,
+    /// What it is counted with.
+    pub(crate) group: Group,
 }
 
 impl Candidate {

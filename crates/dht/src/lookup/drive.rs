@@ -71,6 +71,7 @@ impl Dht {
         let now = self.now.mono;
         let target = *lookup.target.as_bytes();
         let seeds = self.table.closest(&target, self.config.k, |_| true);
+        lookup.prefix_max = self.config.bucket_prefix_max;
         lookup.seed(seeds, now);
         self.table.refreshed(&target, now);
         let id = self.next_number();

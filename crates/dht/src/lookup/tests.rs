@@ -209,3 +209,27 @@ fn a_slow_node_holds_nobody_up_but_may_still_answer() {
     lookup.settle(&asked[0], State::Answered);
     assert!(lookup.find(&asked[0]).unwrap().proven);
 }
+
+#[test]
+fn whoever_has_one_network_of_addresses_cannot_surround_a_place() {
+    let limits = Limits::default();
+    let mut lookup = begun(nodes(), manner(1, 10), 60);
+    lookup.prefix_max = 2;
+    let (_, group) = contact(id(1), 1);
+    let first = lookup.next(&limits).unwrap();
+    lookup.settle(&first, State::Asked);
+    let around: Vec<_> = (500..510).map(|n| (contact(near(n), 1).0, group)).collect();
+    assert_eq!(lookup.told(&id(0), &first, &around, &limits, 10).0, 10);
+    lookup.answers += 1;
+    lookup.settle(&first, State::Answered);
+    let mut asked = 0;
+    while let Some(next) = lookup.next(&limits) {
+        asked += usize::from(around.iter().any(|(one, _)| one.id == next));
+        lookup.settle(&next, State::Asked);
+        lookup.answers += 1;
+        lookup.settle(&next, State::Answered);
+    }
+    assert_eq!(asked, 2);
+    let of_group = lookup.live(&limits).filter(|one| one.group == group);
+    assert_eq!(of_group.count(), 2, "nor are records put to more");
+}

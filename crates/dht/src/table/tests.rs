@@ -76,6 +76,8 @@ fn thousands_of_ids_from_one_prefix_get_ten_places() {
         table.buckets.values().all(kept),
         "nor do they fill the replacements"
     );
+    let named = table.closest(id(1).as_bytes(), usize::MAX, |_| true).len();
+    assert_eq!(named, 10, "nor is anybody told of those who wait");
     // Others still find room.
     for n in 4_000..4_100 {
         admit(&mut table, n, at(&format!("9.8.{}.1:1", n - 4_000)));
