@@ -4,6 +4,7 @@ mod broadcast;
 mod clock;
 mod crash;
 mod detection;
+mod dht;
 mod eclipse;
 mod growth;
 mod liars;
@@ -25,6 +26,7 @@ pub use broadcast::BROADCAST;
 pub use clock::CLOCK;
 pub use crash::CRASH;
 pub use detection::DETECTION;
+pub use dht::*;
 pub use eclipse::ECLIPSE;
 pub use growth::GROWTH;
 pub use liars::LIARS;
@@ -154,6 +156,10 @@ pub const ALL: &[Scenario] = &[
     ECLIPSE,
     GROWTH,
     OVERLAY,
+    DHT,
+    DHT_SYBIL,
+    DHT_CHURN,
+    DHT_ECLIPSE,
     TRUST_EIGENTRUST_A,
     TRUST_EIGENTRUST_B,
     TRUST_EIGENTRUST_C,
