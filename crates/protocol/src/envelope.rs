@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use bincode::{Decode, Encode};
@@ -191,7 +191,7 @@ impl Draft {
     fn seal(mut self, author: &Identity, burst: &Burst, index: usize) -> Verified<Envelope> {
         let signed_len = self.wire.len();
         let seal = burst.seal(index, &mut self.wire);
-        Verified::proven(Envelope {
+        Verified::proven(Envelope(Arc::new(Parts {
             wire: self.wire.into(),
             header: self.header,
             author: author.id(),
@@ -199,13 +199,17 @@ impl Draft {
             signed_len,
             id: self.id,
             seal,
-        })
+        })))
     }
 }
 
-/// A signed envelope as it came: parsed and named, but not yet believed.
+/// A signed envelope as it came: parsed and named, but not yet believed. Its copies share what was
+/// parsed: an envelope is handed on often, and weighs no more than a pointer.
 #[derive(Clone)]
-pub struct Envelope {
+pub struct Envelope(Arc<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     wire: Bytes,
     header: Header,
     author: NodeId,
@@ -238,7 +242,7 @@ impl Envelope {
         }
         let id = MessageId(*blake3::hash(signed).as_bytes());
         let author = author_id(&header);
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             wire,
             header,
             author,
@@ -246,12 +250,12 @@ impl Envelope {
             signed_len,
             id,
             seal,
-        })
+        })))
     }
 
     /// The bytes to pass on, exactly as they came.
     pub fn wire(&self) -> &Bytes {
-        &self.wire
+        &self.0.wire
     }
 
     /// The same envelope in memory of its own.
@@ -260,45 +264,44 @@ impl Envelope {
     /// before a small message is kept for long.
     #[must_use]
     pub fn detached(&self) -> Self {
-        Self {
-            wire: Bytes::copy_from_slice(&self.wire),
-            ..self.clone()
-        }
+        let mut own = self.clone();
+        Arc::make_mut(&mut own.0).wire = Bytes::copy_from_slice(self.wire());
+        own
     }
 
     /// The name of the message. Two copies with different signatures share it.
     pub fn id(&self) -> MessageId {
-        self.id
+        self.0.id
     }
 
     /// The network it belongs to.
     pub fn network(&self) -> NetworkId {
-        self.header.network
+        self.0.header.network
     }
 
     /// What the payload is.
     pub fn kind(&self) -> EnvelopeKind {
-        EnvelopeKind::from_number(self.header.kind)
+        EnvelopeKind::from_number(self.0.header.kind)
     }
 
     /// Who claims to have signed it.
     pub fn author(&self) -> NodeId {
-        self.author
+        self.0.author
     }
 
     /// The author's number for it.
     pub fn seq(&self) -> Seq {
-        self.header.seq
+        self.0.header.seq
     }
 
     /// The author's wall clock when it was made.
     pub fn sent(&self) -> Wall {
-        Wall::from_millis(self.header.sent)
+        Wall::from_millis(self.0.header.sent)
     }
 
     /// The encoded payload, shared with the envelope.
     pub fn payload(&self) -> Bytes {
-        self.wire.slice(self.payload_at..self.signed_len)
+        self.0.wire.slice(self.0.payload_at..self.0.signed_len)
     }
 
     /// The author's inception record.
@@ -306,45 +309,45 @@ impl Envelope {
     /// # Errors
     /// [`KeyError`] when the claimed key is none that this project admits.
     pub fn inception(&self) -> Result<Inception, KeyError> {
-        let key = PublicKey::from_bytes(self.header.key)?;
-        Ok(Inception::from_parts(key, self.header.recovery))
+        let key = PublicKey::from_bytes(self.0.header.key)?;
+        Ok(Inception::from_parts(key, self.0.header.recovery))
     }
 
     /// The claimed signature; envelopes of one burst share it.
     pub fn signature(&self) -> &Signature {
-        self.seal.signature()
+        self.0.seal.signature()
     }
 
     /// How many envelopes were signed together with this one, itself included.
     pub fn signed_together(&self) -> usize {
-        self.seal.leaves()
+        self.0.seal.leaves()
     }
 
     /// What is said to prove the signed bytes, with the signature at its end. Two copies of one
     /// message are the same copy only if this is the same.
     pub fn authenticator(&self) -> Bytes {
-        self.wire.slice(self.signed_len..)
+        self.0.wire.slice(self.0.signed_len..)
     }
 
     /// What must have been signed.
     pub(crate) fn statement(&self) -> Statement {
-        let trailer = self.wire.get(self.signed_len..).unwrap_or_default();
-        self.seal.statement(&self.id, trailer)
+        let trailer = self.0.wire.get(self.0.signed_len..).unwrap_or_default();
+        self.0.seal.statement(&self.0.id, trailer)
     }
 
-    pub(crate) const fn claimed_key(&self) -> &[u8; 32] {
-        &self.header.key
+    pub(crate) fn claimed_key(&self) -> &[u8; 32] {
+        &self.0.header.key
     }
 }
 
 impl fmt::Debug for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Envelope")
-            .field("id", &self.id)
+            .field("id", &self.0.id)
             .field("kind", &self.kind())
-            .field("author", &self.author)
-            .field("seq", &self.header.seq)
-            .field("bytes", &self.wire.len())
+            .field("author", &self.0.author)
+            .field("seq", &self.0.header.seq)
+            .field("bytes", &self.0.wire.len())
             .finish()
     }
 }

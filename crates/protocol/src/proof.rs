@@ -1,7 +1,7 @@
 //! Types that carry proof.
 #![allow(
     clippy::result_large_err,
-    reason = "the envelope is handed back, not copied to the heap"
+    reason = "the statement is handed back, not copied to the heap"
 )]
 
 use alloc::vec::Vec;

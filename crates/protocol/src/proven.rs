@@ -45,10 +45,6 @@ impl ProvenBursts {
     ///
     /// # Errors
     /// The envelope itself, to be checked.
-    #[allow(
-        clippy::result_large_err,
-        reason = "the envelope is handed back, not copied to the heap"
-    )]
     pub fn recognise(&self, envelope: Envelope) -> Result<Verified<Envelope>, Envelope> {
         let known = self.claims.get(envelope.signature().as_bytes());
         let proven = envelope.signed_together() > 1
