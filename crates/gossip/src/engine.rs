@@ -154,6 +154,17 @@ impl Gossip {
         self.links.get(&peer).map(|link| link.score.total())
     }
 
+    /// The deadlines of which every millisecond counts: what is on its way waits for them. How late
+    /// they are served says how busy this node is; the others may be served late on purpose.
+    pub fn next_urgent(&self) -> Option<Mono> {
+        let missing = self.missing_due.first().map(|(at, _)| *at);
+        let doubt = self.doubts.front().map(|doubt| doubt.due);
+        [self.flush_at, missing, doubt, self.hold.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// Counters and sizes.
     pub fn stats(&self) -> Stats {
         let eager = |peer: &&NodeId| self.links.get(*peer).is_some_and(|link| link.eager);
@@ -362,7 +373,7 @@ impl Gossip {
 
     fn on_tick(&mut self) {
         let now = self.now.mono;
-        if let Some(due) = self.next_deadline() {
+        if let Some(due) = self.next_urgent() {
             self.patience.woke_late(now.since(due));
         }
         if self.flush_at.is_some_and(|at| at <= now) {
@@ -484,15 +495,10 @@ impl Machine for Gossip {
     }
 
     fn next_deadline(&self) -> Option<Mono> {
-        let missing = self.missing_due.first().map(|(at, _)| *at);
-        let doubt = self.doubts.front().map(|doubt| doubt.due);
         [
-            self.flush_at,
+            self.next_urgent(),
             self.persist_at,
             self.maintenance.next_due(),
-            missing,
-            doubt,
-            self.hold.next_due(),
             self.topics.next_deadline(),
         ]
         .into_iter()

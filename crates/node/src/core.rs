@@ -256,6 +256,12 @@ impl Core {
         .min()
     }
 
+    /// The part of [`next_deadline`](Core::next_deadline) of which every millisecond counts. What
+    /// is far ahead of the rest may be served up to a second late.
+    pub fn next_urgent(&self) -> Option<Mono> {
+        self.gossip.next_urgent()
+    }
+
     /// Whether another publish is taken now; otherwise wait for [`Event::PublishReady`].
     pub fn is_publish_ready(&self) -> bool {
         self.gossip.is_ready()

@@ -60,6 +60,7 @@ mod socket;
 mod stats;
 mod task;
 mod tls;
+mod together;
 pub mod verify;
 
 pub use config::{Config, HandshakeTemplate, Probe};
@@ -69,3 +70,4 @@ pub use event::{DialFailure, Event, LinkDown};
 pub use inbox::Events;
 pub use socket::{Datagrams, Socket};
 pub use stats::Stats;
+pub use together::whole_second;

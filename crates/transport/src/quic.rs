@@ -14,7 +14,7 @@ use repute_protocol::Disconnect;
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Type};
 
-use crate::{BindError, Config, tls};
+use crate::{BindError, Config, tls, together::Together};
 
 /// A close that carries an encoded [`Disconnect`] as its reason.
 const CODE_DISCONNECT: VarInt = VarInt::from_u32(1);
@@ -61,7 +61,11 @@ pub(crate) fn open(config: &Config, identity: &Identity) -> Result<quinn::Endpoi
         });
     }
     endpoint.rng_seed(config.seed);
-    let runtime = Arc::new(TokioRuntime);
+    // Where packets do not come from the system, time may not either: its timers are left alone.
+    let runtime: Arc<dyn Runtime> = match &config.socket {
+        Some(_) => Arc::new(TokioRuntime),
+        None => Arc::new(Together),
+    };
     let unusable = |source| BindError::Socket {
         address: config.listen,
         source,

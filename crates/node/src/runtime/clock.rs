@@ -1,10 +1,15 @@
 use std::{
     sync::OnceLock,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use repute_base::{Mono, Timestamp, Wall};
+use repute_transport::whole_second;
 use tokio::time::Instant;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Timers from here on are for what happens every few seconds, or seldom.
+const FAR: Duration = Duration::from_secs(2);
 
 /// The clocks of a running node. Monotonic time is tokio's, so that a paused clock governs tests.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +47,18 @@ impl Clock {
         // A timer further away than a day is looked at again in a day.
         let ahead = deadline.since(Mono::ZERO);
         let now = self.start.elapsed();
-        let wait = ahead
-            .saturating_sub(now)
-            .min(std::time::Duration::from_secs(86_400));
+        let wait = ahead.saturating_sub(now).min(DAY);
         Instant::now() + wait
+    }
+
+    /// The moment of `deadline`, or if that is far ahead up to a second later, together with what
+    /// else is far ahead; not under a clock that is to be replayed.
+    pub(crate) fn lax_instant(&self, deadline: Mono) -> Instant {
+        let at = self.instant(deadline);
+        match self.wall {
+            None if at >= Instant::now() + FAR => whole_second(at.into_std()).into(),
+            _ => at,
+        }
     }
 }
 

@@ -67,6 +67,8 @@ pub(crate) struct Driver {
     publishes: BTreeMap<u64, PublishAnswer>,
     /// Our messages that wait for their signature, which they will share.
     unsigned: Vec<(u64, Unsigned)>,
+    /// Answers to the core's outputs, while it is fed; empty between two inputs.
+    answers: Vec<Input>,
     burst_max: usize,
     durables: BTreeMap<u64, DurableAnswer>,
     dht: DhtAnswers,
@@ -143,6 +145,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         fates: fates_in,
         publishes: BTreeMap::new(),
         unsigned: Vec::new(),
+        answers: Vec::new(),
         burst_max,
         durables: BTreeMap::new(),
         dht: DhtAnswers::default(),
@@ -155,7 +158,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         driver.feed(input);
     }
     loop {
-        let deadline = driver.deadline();
+        let (due, deadline) = driver.deadline();
         tokio::select! {
             biased;
             Some(fate) = fates.recv() => driver.fate(fate),
@@ -186,7 +189,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         }
         driver.sign();
         // A flood on the links must starve neither timers nor the operator.
-        driver.tick_if_due();
+        driver.tick_if_due(due);
         if let Ok(ask) = asks.try_recv()
             && driver.ask(Some(ask)).await.is_break()
         {

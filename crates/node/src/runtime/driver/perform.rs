@@ -2,6 +2,7 @@
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
+use repute_base::Mono;
 use repute_protocol::{Disconnect, DisconnectReason, EnvelopeKind, Unsigned};
 use repute_storage::{Prune, StoreError, Write as Row};
 use repute_transport::{
@@ -25,30 +26,36 @@ use crate::{
 const PRUNE_INTERVAL: Duration = Duration::from_secs(300);
 
 impl Driver {
-    /// When the core or a rate-limited check wants attention next.
-    pub(super) fn deadline(&mut self) -> tokio::time::Instant {
+    /// When the core wants attention next, and when to wake up for it or for a rate-limited check.
+    pub(super) fn deadline(&mut self) -> (Option<Mono>, tokio::time::Instant) {
         let now = self.clock.now();
-        let core = self.core.next_deadline();
         let checks = (!self.checking && !self.checks.is_empty())
             .then(|| self.checks.ready_in(now.mono))
             .flatten()
             .map(|wait| now.mono + wait);
-        let next = core.into_iter().chain(checks).min();
-        self.clock
-            .instant(next.unwrap_or(now.mono + Duration::from_secs(60)))
+        let urgent = self.core.next_urgent().into_iter().chain(checks).min();
+        let due = self.core.next_deadline();
+        let lax = due.unwrap_or(now.mono + Duration::from_secs(60));
+        let lax = self.clock.lax_instant(lax);
+        let wake = urgent.map_or(lax, |urgent| lax.min(self.clock.instant(urgent)));
+        (due, wake)
     }
 
     /// Hands one input to the core and does all that it asks for.
     pub(super) fn feed(&mut self, input: Input) {
-        let mut inputs = vec![input];
+        let now = self.clock.now();
+        self.core.handle(now, input);
         // Signing answers at once, and the answer is an input again.
-        while let Some(input) = inputs.pop() {
-            self.core.handle(self.clock.now(), input);
+        loop {
             while let Some(output) = self.core.poll_output() {
                 if let Some(answer) = self.perform(output) {
-                    inputs.push(answer);
+                    self.answers.push(answer);
                 }
             }
+            let Some(answer) = self.answers.pop() else {
+                break;
+            };
+            self.core.handle(now, answer);
         }
     }
 
@@ -114,18 +121,17 @@ impl Driver {
     }
 
     fn event(&mut self, event: Event) -> Option<Input> {
-        match &event {
+        let event = match event {
             Event::Message { envelope, message } => {
-                let delivered = Delivered {
-                    envelope: envelope.clone(),
-                    message: message.clone(),
-                };
-                if self.handlers.deliver(&delivered) {
-                    let topic = message.topic.clone();
-                    return Some(Input::Command(Command::Unsubscribe { topic }));
-                }
-                return None;
+                let delivered = Delivered { envelope, message };
+                return self.handlers.deliver(&delivered).then(|| {
+                    let topic = delivered.message.topic;
+                    Input::Command(Command::Unsubscribe { topic })
+                });
             }
+            other => other,
+        };
+        match &event {
             Event::Custom(data) => self.handlers.custom(data),
             Event::Published { token, id } => {
                 if let Some(answer) = self.publishes.remove(token) {
@@ -403,14 +409,9 @@ impl Driver {
         }));
     }
 
-    /// Hands the timer input over if its time has come.
-    pub(super) fn tick_if_due(&mut self) {
-        let now = self.clock.now();
-        if self
-            .core
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now.mono)
-        {
+    /// Hands the timer input over if the time has come that was the next when this turn began.
+    pub(super) fn tick_if_due(&mut self, due: Option<Mono>) {
+        if due.is_some_and(|due| due <= self.clock.now().mono) {
             self.feed(Input::Tick);
         }
     }
