@@ -207,14 +207,12 @@ impl Gossip {
         if arrival.requested && self.now.wall.since(envelope.sent()) >= MISSED_AGE {
             self.was_deprived(first);
         }
-        let mut informed: Vec<NodeId> = senders.iter().map(|(peer, _)| *peer).collect();
-        informed.extend(found.holders);
         if found.late_since.is_some() && !self.is_torn() {
             // Whoever feeds us will push it still; a push from us would meet that one, and both
             // sides would prune a link that is only slow.
             self.announce_to_all(&envelope, arrival, senders);
         } else {
-            self.spread(&envelope, arrival, senders, &informed);
+            self.spread(&envelope, arrival, senders, &found.holders);
         }
         if envelope.author() != self.me {
             let ready = self.topics.receive(
@@ -349,13 +347,13 @@ impl Gossip {
     }
 
     /// Pushes to eager neighbours at once, and gathers announcements for the others. Those in
-    /// `senders` sent it themselves; those in `informed` are known to have it.
+    /// `senders` sent it themselves; those in `holders` have announced it.
     fn spread(
         &mut self,
         envelope: &Envelope,
         arrival: Arrival,
         senders: &[(NodeId, bool)],
-        informed: &[NodeId],
+        holders: &[NodeId],
     ) {
         // An older message would be refused as a push further on; asked for, it is welcome.
         let fresh = self.now.wall.since(envelope.sent()) <= LIVE_AGE_MAX / 2;
@@ -381,7 +379,7 @@ impl Gossip {
             let crossed = |at| self.now.mono.since(at) < CROSSING;
             let flips = link.pruned_again && link.pruned.is_some_and(crossed);
             if push && link.eager && !flips && !self.lead.is_fed_by(&author, &peer) {
-                if informed.contains(&peer) {
+                if holders.contains(&peer) {
                     continue;
                 }
                 let frame = frame

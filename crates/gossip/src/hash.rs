@@ -30,15 +30,25 @@ pub(crate) struct KeyedHasher {
     state: u64,
 }
 
+impl KeyedHasher {
+    fn mix(&mut self, word: u64) {
+        let wide = u128::from(self.state ^ word) * u128::from(self.key);
+        self.state = (wide as u64) ^ ((wide >> 64) as u64);
+    }
+}
+
 impl Hasher for KeyedHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
             let mut word = [0u8; 8];
-            for (place, byte) in word.iter_mut().zip(chunk) {
+            for (place, byte) in word.iter_mut().zip(rest) {
                 *place = *byte;
             }
-            let wide = u128::from(self.state ^ u64::from_le_bytes(word)) * u128::from(self.key);
-            self.state = (wide as u64) ^ ((wide >> 64) as u64);
+            self.mix(u64::from_le_bytes(word));
         }
     }
 

@@ -111,24 +111,20 @@ impl Gossip {
         if self.archive.contains(&id) {
             return;
         }
-        let mut arrival = Arrival {
-            hops: 1,
-            ttl: 0,
-            requested: false,
-        };
-        let mut senders = vec![(from, false)];
-        if let Some(waiting) = self.close(&id) {
-            let authenticator = envelope.authenticator();
-            if let Some(copy) = waiting
-                .candidates
-                .into_iter()
-                .find(|copy| copy.authenticator == authenticator)
-            {
-                arrival = copy.arrival;
-                senders = copy.senders;
+        let waiting = self.close(&id);
+        let authenticator = envelope.authenticator();
+        let mut copies = waiting.iter().flat_map(|waiting| &waiting.candidates);
+        match copies.find(|copy| copy.authenticator == authenticator) {
+            Some(copy) => self.accept(envelope, copy.arrival, &copy.senders),
+            None => {
+                let arrival = Arrival {
+                    hops: 1,
+                    ttl: 0,
+                    requested: false,
+                };
+                self.accept(envelope, arrival, &[(from, false)]);
             }
         }
-        self.accept(envelope, arrival, &senders);
     }
 
     pub(crate) fn on_forged(&mut self, from: NodeId, envelope: &Envelope) {

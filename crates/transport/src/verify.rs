@@ -285,6 +285,9 @@ impl VerifyQueue {
 
     /// Envelopes that wait and whose senders are no suspects: work that nothing slows down.
     pub fn unsuspected_len(&self) -> usize {
+        if self.suspect_turns.is_empty() {
+            return self.waiting;
+        }
         let lanes = self.turns.iter().filter_map(|peer| self.lanes.get(peer));
         lanes.map(|lane| lane.waiting.len()).sum()
     }
