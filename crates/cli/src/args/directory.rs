@@ -7,14 +7,14 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum DhtCommand {
     /// Keep a value in the DHT, under a name of this node's own, as long as the node runs
+    #[command(group(clap::ArgGroup::new("content").required(true).args(["value", "file"])))]
     Put {
         /// Under which name, at most 64 bytes
         name: String,
         /// The value, at most 1,024 bytes
-        #[arg(required_unless_present = "file")]
         value: Option<String>,
         /// Take the value from a file; `-` reads stdin
-        #[arg(long, value_name = "FILE", conflicts_with = "value")]
+        #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
         /// How long copies outlive this node, such as 30m or 24h
         #[arg(long, value_name = "TIME", default_value = "24h")]
