@@ -2,6 +2,7 @@
 
 mod connects;
 mod cost;
+mod dht;
 mod disk;
 mod gossip;
 pub(crate) mod guard;
@@ -104,6 +105,12 @@ const BENCHES: &[Bench] = &[
         about: "our nodes, libp2p's, iroh's and plain quinn under one load, as ratios",
         in_here: false,
         run: race::run,
+    },
+    Bench {
+        name: "dht",
+        about: "64 nodes: put, get and closest of our DHT and of libp2p's, as ratios",
+        in_here: false,
+        run: dht::run,
     },
     Bench {
         name: "connects",

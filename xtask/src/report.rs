@@ -84,6 +84,11 @@ impl Row {
         Self::judged(what, value, unit, format!("< {bar}"), value < bar)
     }
 
+    /// A figure that must be above `bar`.
+    pub(crate) fn above(what: &str, value: f64, unit: &str, bar: f64) -> Self {
+        Self::judged(what, value, unit, format!("> {bar}"), value > bar)
+    }
+
     /// A figure that must lie between two.
     pub(crate) fn within(what: &str, value: f64, unit: &str, low: f64, high: f64) -> Self {
         let pass = (low..=high).contains(&value);
