@@ -58,7 +58,7 @@ impl Default for Config {
         Self {
             k: 20,
             alpha: 3,
-            paths: 4,
+            paths: 6,
             confirm: 4,
             absent: 10,
             quorum: 7,

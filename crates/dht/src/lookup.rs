@@ -227,13 +227,39 @@ impl Lookup {
 
     /// Whether what named it is likely to have made it up.
     fn is_doubted(&self, candidate: &Candidate, limits: &Limits) -> bool {
+        candidate.state == State::Waiting && self.is_hearsay_of_liars(candidate, limits)
+    }
+
+    fn is_hearsay_of_liars(&self, candidate: &Candidate, limits: &Limits) -> bool {
         let account = candidate
             .teller
             .and_then(|teller| self.tellers.get(&teller));
-        candidate.state == State::Waiting
-            && account.is_some_and(|account| {
-                account.failed >= limits.invented_max && account.failed > 2 * account.proven
-            })
+        account.is_some_and(|account| {
+            account.failed >= limits.invented_max && account.failed > 2 * account.proven
+        })
+    }
+
+    /// Whoever named many that are not there may be a liar, or told of holders that have just died:
+    /// who has found no record asks the rest, as far as they are among the closest.
+    fn next_doubted(&self, limits: &Limits) -> Option<NodeId> {
+        let empty =
+            matches!(&self.aim, Aim::Records(one) if one.newest.is_empty() && one.verifying == 0);
+        let asked = |one: &&Candidate| one.state == State::Asked;
+        let mut asked = self.candidates.iter().filter(asked);
+        if !empty || !asked.all(|one| self.is_hearsay_of_liars(one, limits)) {
+            return None;
+        }
+        let mut answered = 0;
+        for one in &self.candidates {
+            if self.is_doubted(one, limits) {
+                return Some(one.id);
+            }
+            answered += usize::from(one.state == State::Answered);
+            if answered >= self.manner.need {
+                break;
+            }
+        }
+        None
     }
 
     /// Candidates that count, closest first.
@@ -295,6 +321,7 @@ impl Lookup {
         nobody
             .then(|| self.candidates.iter().find(waiting).map(|one| one.id))
             .flatten()
+            .or_else(|| self.next_doubted(limits))
     }
 
     /// Whoever looks for one record asks one holder first, and more with each that has none.

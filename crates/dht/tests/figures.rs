@@ -72,7 +72,7 @@ fn meets_the_bars(nodes: usize, figures: &Figures) {
 
 #[test]
 fn among_1000_nodes_few_hops_lead_to_the_closest() {
-    let figures = measure(1, 1_000, 100, 4);
+    let figures = measure(1, 1_000, 100, Config::default().paths);
     meets_the_bars(1_000, &figures);
     assert!(figures.requests <= 16.0, "{}", figures.requests);
 }
@@ -81,7 +81,7 @@ fn among_1000_nodes_few_hops_lead_to_the_closest() {
 #[ignore = "minutes; run by hand"]
 fn among_100000_nodes_few_hops_lead_to_the_closest() {
     for nodes in [10_000, 100_000] {
-        let figures = measure(2, nodes, 200, 4);
+        let figures = measure(2, nodes, 200, Config::default().paths);
         meets_the_bars(nodes, &figures);
     }
 }

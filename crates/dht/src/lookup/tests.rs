@@ -233,3 +233,30 @@ fn whoever_has_one_network_of_addresses_cannot_surround_a_place() {
     let of_group = lookup.live(&limits).filter(|one| one.group == group);
     assert_eq!(of_group.count(), 2, "nor are records put to more");
 }
+
+#[test]
+fn who_has_found_no_record_asks_even_those_that_a_doubted_node_named() {
+    let limits = Limits::default();
+    let findings = Findings::new(1, Want::First);
+    let mut lookup = begun(Aim::Records(findings), manner(1, 10), 60);
+    let doubted = lookup.next(&limits).unwrap();
+    lookup.settle(&doubted, State::Asked);
+    let named: Vec<_> = (500..520).map(|n| contact(near(n), n)).collect();
+    lookup.told(&id(0), &doubted, &named, &limits, 10);
+    lookup.answers += 1;
+    lookup.settle(&doubted, State::Answered);
+    let mut tried = 0;
+    // The holders that it named have died, but for the last.
+    while let Some(next) = lookup.next(&limits) {
+        tried += usize::from(named.iter().any(|(one, _)| one.id == next));
+        lookup.settle(&next, State::Asked);
+        let state = if tried < 20 {
+            State::Failed
+        } else {
+            State::Answered
+        };
+        lookup.answers += u32::from(state == State::Answered);
+        lookup.settle(&next, state);
+    }
+    assert_eq!(tried, 20, "the last of them is reached");
+}
