@@ -22,7 +22,7 @@ pub const DHT_SYBIL: Scenario = Scenario::new(
 .nodes(600)
 .nodes_min(60)
 .seeds(2)
-.full(1_000, 10);
+.full(1_000, 28);
 
 /// Node lookups of a run; fewer where there are fewer nodes.
 const LOOKUPS: usize = 200;
