@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
     key(
         "dht.paths",
         Kind::Int(1, 8),
-        "4",
+        "6",
         "Disjoint paths of a lookup: more withstand more liars, and cost more",
     ),
     key(
