@@ -137,6 +137,7 @@ fn the_defaults_are_those_of_the_engines() {
     let plain = Config::on_network("repute");
     assert_eq!(configured.network, plain.network);
     assert_eq!(configured.peers, plain.peers);
+    assert_eq!(configured.dht, plain.dht);
     let engines = |config: &Config| {
         format!(
             "{:#?} {:#?} {:#?}",
