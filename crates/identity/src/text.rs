@@ -28,14 +28,14 @@ pub enum ParseError {
 }
 
 /// Lower-case base32 without padding.
-pub(crate) fn base32(bytes: &[u8]) -> String {
+pub fn base32(bytes: &[u8]) -> String {
     let mut text = BASE32_NOPAD_NOCASE.encode(bytes);
     text.make_ascii_lowercase();
     text
 }
 
 /// The bytes of lower- or upper-case base32 without padding.
-pub(crate) fn from_base32(text: &str) -> Option<Vec<u8>> {
+pub fn from_base32(text: &str) -> Option<Vec<u8>> {
     BASE32_NOPAD_NOCASE.decode(text.as_bytes()).ok()
 }
 

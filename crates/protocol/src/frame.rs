@@ -6,9 +6,9 @@ use bytes::Bytes;
 use repute_base::codec;
 
 use crate::{
-    CustomData, DecodeError, DhtFrame, Disconnect, Envelope, EnvelopeKind, GossipFrame, Handshake,
-    HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery, ReceiptFrame,
-    TrustedPeersRequest, TrustedPeersResponse, limits,
+    BlobFrame, CustomData, DecodeError, DhtFrame, Disconnect, Envelope, EnvelopeKind, GossipFrame,
+    Handshake, HandshakeAck, Heartbeat, Misbehaviour, PeerAnnouncement, PeerDiscovery,
+    ReceiptFrame, TrustedPeersRequest, TrustedPeersResponse, limits,
 };
 
 /// What a frame is. The number on the wire is the discriminant.
@@ -43,11 +43,13 @@ pub enum FrameKind {
     Receipt = 13,
     /// See [`DhtFrame`].
     Dht = 14,
+    /// See [`BlobFrame`].
+    Blob = 15,
 }
 
 impl FrameKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Handshake,
         Self::HandshakeAck,
         Self::Disconnect,
@@ -62,6 +64,7 @@ impl FrameKind {
         Self::TrustedPeersResponse,
         Self::Receipt,
         Self::Dht,
+        Self::Blob,
     ];
 
     /// The longest body of this kind, in bytes.
@@ -79,6 +82,7 @@ impl FrameKind {
             Self::TrustUpdate => limits::RECOMMENDATION_MAX,
             Self::Receipt => 8 * 1024,
             Self::Dht => limits::RECORD_LIST_BYTES_MAX + 2 * 1024,
+            Self::Blob => 2 * 1024,
         }
     }
 
@@ -104,6 +108,7 @@ impl FrameKind {
             Self::TrustedPeersResponse => "trusted-peers-response",
             Self::Receipt => "receipt",
             Self::Dht => "dht",
+            Self::Blob => "blob",
         }
     }
 
@@ -224,6 +229,8 @@ pub enum Frame {
     Receipt(Box<ReceiptFrame>),
     /// A request or an answer of the DHT.
     Dht(Box<DhtFrame>),
+    /// What somebody has of a blob.
+    Blob(Box<BlobFrame>),
 }
 
 impl Frame {
@@ -261,6 +268,7 @@ impl Frame {
             FrameKind::TrustedPeersResponse => Self::TrustedPeersResponse(codec::decode(&body)?),
             FrameKind::Receipt => Self::Receipt(Box::new(codec::decode(&body)?)),
             FrameKind::Dht => Self::Dht(Box::new(codec::decode(&body)?)),
+            FrameKind::Blob => Self::Blob(Box::new(codec::decode(&body)?)),
         })
     }
 
@@ -281,6 +289,7 @@ impl Frame {
             Self::TrustedPeersResponse(_) => FrameKind::TrustedPeersResponse,
             Self::Receipt(_) => FrameKind::Receipt,
             Self::Dht(_) => FrameKind::Dht,
+            Self::Blob(_) => FrameKind::Blob,
         }
     }
 
@@ -306,6 +315,7 @@ impl Frame {
             Self::TrustedPeersResponse(body) => codec::encode_into(body, &mut out),
             Self::Receipt(body) => codec::encode_into(body.as_ref(), &mut out),
             Self::Dht(body) => codec::encode_into(body.as_ref(), &mut out),
+            Self::Blob(body) => codec::encode_into(body.as_ref(), &mut out),
         }
         let len = u32::try_from(out.len().saturating_sub(4))
             .unwrap_or(u32::MAX)

@@ -58,6 +58,8 @@
 extern crate alloc;
 
 mod advertisement;
+mod blob;
+mod blob_ticket;
 mod burst;
 mod decoder;
 mod dht_frame;
@@ -77,8 +79,14 @@ mod proven;
 mod receipt;
 mod receipt_frame;
 mod record;
+mod transfer;
 
 pub use advertisement::{Advertisement, Criterion, ServiceName};
+pub use blob::{
+    BlobAnnouncement, BlobFrame, BlobHash, BlobHave, GROUP_BYTES, GroupList, Holdings, Tier,
+    groups_of,
+};
+pub use blob_ticket::{BlobTicket, BlobTicketError};
 pub use decoder::{FrameDecoder, RawFrame};
 pub use dht_frame::{Contact, DhtAnswer, DhtAsk, DhtFrame, RecordList, ShortId, Stored};
 pub use disconnect::{Disconnect, DisconnectReason};
@@ -106,6 +114,7 @@ pub use receipt::{
 pub use receipt_frame::{Credentials, ReceiptFrame};
 pub use record::{Filed, Provider, Record, RecordError, RecordKey, RecordKind};
 pub use repute_base::codec::DecodeError;
+pub use transfer::{TransferAnswer, TransferRefusal, TransferRequest};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -70,6 +70,15 @@ pub const CRITERIA_MAX: usize = 16;
 /// What an application may add to its advertisement.
 pub const METADATA_MAX: usize = 4 * 1024;
 
+/// Ranges of groups in one word about what somebody has of a blob: a KiB at most.
+pub const HOLDINGS_MAX: usize = 64;
+/// Ranges of groups in one request for a blob.
+pub const REQUEST_RANGES_MAX: usize = 32;
+/// A request at the head of a transfer: 32 ranges in their longest form, hash and numbers.
+pub const TRANSFER_REQUEST_MAX: usize = 640;
+/// An answer at the head of a transfer.
+pub const TRANSFER_ANSWER_MAX: usize = 16;
+
 /// Times that a message is passed on at most, whatever its author asked for.
 pub const TTL_MAX: u8 = 32;
 /// Envelopes from further ahead than this are refused: clocks of honest nodes agree better.

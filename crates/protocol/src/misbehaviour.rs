@@ -43,6 +43,9 @@ pub enum Misbehaviour {
     InvalidRecord,
     /// More advertisements than one a minute, or of more keys than ten; the author's fault.
     AdvertisementFlood,
+    /// Bytes for a blob that do not match its hash, on a stream of this peer's own. Proven to
+    /// whoever fetches, and to nobody else.
+    CorruptBlob,
 }
 
 /// How much a misbehaviour weighs.
@@ -56,7 +59,7 @@ pub enum Severity {
 
 impl Misbehaviour {
     /// Every kind, in the order of their codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ForgedEnvelope,
         Self::MalformedFrame,
         Self::OversizedFrame,
@@ -72,6 +75,7 @@ impl Misbehaviour {
         Self::Equivocation,
         Self::InvalidRecord,
         Self::AdvertisementFlood,
+        Self::CorruptBlob,
     ];
 
     /// How much it weighs.
@@ -103,6 +107,7 @@ impl Misbehaviour {
             Self::Equivocation => "equivocation",
             Self::InvalidRecord => "invalid-record",
             Self::AdvertisementFlood => "advertisement-flood",
+            Self::CorruptBlob => "corrupt-blob",
         }
     }
 

@@ -86,6 +86,19 @@ fn legal(target: &str) -> Vec<Vec<u8>> {
             };
             vec![ticket.to_string().into_bytes()]
         }
+        "blob_ticket" => {
+            let tickets = samples::blob_tickets().into_iter();
+            tickets
+                .map(|ticket| ticket.to_string().into_bytes())
+                .collect()
+        }
+        "transfer" => {
+            let requests = samples::transfer_requests().into_iter();
+            let requests = requests.map(|(_, request)| request.encode_head());
+            let answers = samples::transfer_answers().into_iter();
+            let answers = answers.map(|(_, answer)| answer.encode_head());
+            requests.chain(answers).collect()
+        }
         kind => {
             let name = kind.replace('_', "-");
             let kind = FrameKind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -157,7 +170,7 @@ fn one_byte_more_than_a_kind_allows_is_refused_by_its_header() {
 fn numbers_and_names_of_kinds_are_distinct() {
     let names: BTreeSet<_> = FrameKind::ALL.into_iter().map(FrameKind::name).collect();
     let numbers: BTreeSet<_> = FrameKind::ALL.into_iter().map(FrameKind::number).collect();
-    assert_eq!((names.len(), numbers.len()), (14, 14));
+    assert_eq!((names.len(), numbers.len()), (15, 15));
     for kind in FrameKind::ALL {
         assert_eq!(FrameKind::from_number(kind.number()), Some(kind));
     }

@@ -19,11 +19,12 @@ use data_encoding::HEXLOWER;
 use repute_base::{Address, codec};
 use repute_identity::{Identity, NodeId, Signature, Vouch};
 use repute_protocol::{
-    AddressRecord, Broadcast, Claim, Contact, Credentials, DhtAnswer, DhtAsk, DhtFrame, Dot,
-    Envelope, Equivocation, Frame, FrameDecoder, FrameHeader, FrameKind, GossipFrame, Handshake,
-    HandshakeAck, Heartbeat, Message, MessageId, Outcome, Payload, PeerHint, Receipt, ReceiptFrame,
-    ReceiptProposal, ReceiptTerms, Recommendation, RecordList, SessionOpen, SessionTerms, ShortId,
-    Side,
+    AddressRecord, BlobAnnouncement, BlobFrame, BlobHave, BlobTicket, Broadcast, Claim, Contact,
+    Credentials, DhtAnswer, DhtAsk, DhtFrame, Dot, Envelope, Equivocation, Frame, FrameDecoder,
+    FrameHeader, FrameKind, GossipFrame, GroupList, Handshake, HandshakeAck, Heartbeat, Holdings,
+    Message, MessageId, Outcome, Payload, PeerHint, Receipt, ReceiptFrame, ReceiptProposal,
+    ReceiptTerms, Recommendation, RecordList, SessionOpen, SessionTerms, ShortId, Side,
+    TransferAnswer, TransferRequest,
 };
 use serde_json::{Value, json};
 
@@ -223,6 +224,7 @@ fn fields(frame: &Frame) -> Value {
         }
         Frame::Receipt(frame) => receipt_frame(frame),
         Frame::Dht(frame) => dht_frame(frame),
+        Frame::Blob(frame) => blob_frame(frame),
         other => panic!("describe {:?}", other.kind()),
     }
 }
@@ -276,6 +278,91 @@ fn dht_frame(frame: &DhtFrame) -> Value {
         },
         DhtFrame::Offer { records } => json!({ "records": list(records) }),
     }
+}
+
+fn ranges<const MAX: usize>(groups: &GroupList<MAX>) -> Value {
+    let one = |range: core::ops::Range<u64>| json!([range.start, range.end]);
+    groups.ranges().map(one).collect()
+}
+
+fn blob_frame(frame: &BlobFrame) -> Value {
+    match frame {
+        BlobFrame::Query { hash, from } => json!({ "hash": hash.to_string(), "from": from }),
+        BlobFrame::Have(BlobHave {
+            hash,
+            size,
+            holdings,
+            tier,
+            rate,
+            slots_free,
+        }) => {
+            let holdings = match holdings {
+                Holdings::All => json!("all"),
+                Holdings::Part { groups, until } => {
+                    json!({ "groups": ranges(groups), "until": until })
+                }
+            };
+            json!({
+                "hash": hash.to_string(),
+                "size": size,
+                "holdings": holdings,
+                "tier": tier.number(),
+                "rate": rate,
+                "slots_free": slots_free,
+            })
+        }
+        BlobFrame::Update { hash, gained } => {
+            json!({ "hash": hash.to_string(), "gained": ranges(gained) })
+        }
+        BlobFrame::Gone { hash } | BlobFrame::Turn { hash } => json!({ "hash": hash.to_string() }),
+    }
+}
+
+/// Heads of transfers, the announcement and tickets.
+fn blobs() -> Value {
+    let request = |(name, request): (&str, TransferRequest)| {
+        json!({
+            "name": name,
+            "version": request.version,
+            "hash": request.hash.to_string(),
+            "groups": ranges(&request.groups),
+            "session": request.session.to_string(),
+            "hex": hex(&request.encode_head()),
+        })
+    };
+    let answer = |(name, answer): (&str, TransferAnswer)| json!({ "name": name, "hex": hex(&answer.encode_head()) });
+    let ticket = |ticket: BlobTicket| {
+        let peer = |one: &Contact| json!({ "id": one.id.to_string(), "addresses": addresses(&one.addresses) });
+        json!({
+            "hash": ticket.hash.to_string(),
+            "size": ticket.size,
+            "name": ticket.name.as_str(),
+            "peers": ticket.peers.iter().map(peer).collect::<Value>(),
+            "ticket": ticket.to_string(),
+        })
+    };
+    let BlobAnnouncement {
+        hash,
+        size,
+        addresses: list,
+    } = samples::announcement();
+    json!({
+        "requests": samples::transfer_requests().into_iter().map(request).collect::<Value>(),
+        "answers": samples::transfer_answers().into_iter().map(answer).collect::<Value>(),
+        "announcement": {
+            "topic": BlobAnnouncement::TOPIC,
+            "hash": hash.to_string(),
+            "size": size,
+            "addresses": addresses(&list),
+            "hex": hex(&codec::encode(&samples::announcement())),
+        },
+        "tickets": samples::blob_tickets().into_iter().map(ticket).collect::<Value>(),
+    })
+}
+
+#[test]
+fn the_vectors_of_blobs_hold() {
+    check("blobs.json", &blobs());
 }
 
 fn session_terms(terms: &SessionTerms) -> Value {
@@ -691,6 +778,21 @@ fn refused() -> Vec<(&'static str, FrameKind, Vec<u8>)> {
             "more receipts than two peers can have",
             FrameKind::Receipt,
             [&[5, 9][..], &[0; 9 * 304]].concat(),
+        ),
+        (
+            "ranges of groups that touch",
+            FrameKind::Blob,
+            [&[2][..], &[7; 32], &[2, 0, 4, 0, 4]].concat(),
+        ),
+        (
+            "an empty range of groups",
+            FrameKind::Blob,
+            [&[2][..], &[7; 32], &[1, 3, 0]].concat(),
+        ),
+        (
+            "groups beyond the end of their blob",
+            FrameKind::Blob,
+            [&[1][..], &[7; 32], &[10, 1, 1, 0, 2, 1, 0, 0, 0]].concat(),
         ),
         (
             "a trust update that is no recommendation",

@@ -128,6 +128,8 @@ impl Core {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.dht_frame(frame);
             }
+            // This node has no blobs; whoever asks is not to blame.
+            Frame::Blob(_) => self.tell_peers(repute_peers::Input::Heard { peer }),
             Frame::CustomData(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.custom(frame);

@@ -18,15 +18,15 @@
 use bytes::Bytes;
 use repute_identity::Ticket;
 use repute_protocol::{
-    Envelope, EnvelopeKind, Frame, FrameDecoder, FrameError, FrameHeader, FrameKind, Packer,
-    Payload, RawFrame, Unpacker, limits, verify_all,
+    BlobTicket, Envelope, EnvelopeKind, Frame, FrameDecoder, FrameError, FrameHeader, FrameKind,
+    Packer, Payload, RawFrame, TransferAnswer, TransferRequest, Unpacker, limits, verify_all,
 };
 
 /// One fuzz target: its name, which is also its corpus folder, and what it checks.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 22] = [
+pub const TARGETS: [Target; 25] = [
     ("frame_stream", stream),
     ("handshake", |body| frame(FrameKind::Handshake, body)),
     ("handshake_ack", |body| frame(FrameKind::HandshakeAck, body)),
@@ -50,6 +50,7 @@ pub const TARGETS: [Target; 22] = [
     }),
     ("receipt", |body| frame(FrameKind::Receipt, body)),
     ("dht", |body| frame(FrameKind::Dht, body)),
+    ("blob", |body| frame(FrameKind::Blob, body)),
     ("envelope", envelope),
     ("envelope_batch", envelope_batch),
     ("payload_message", |bytes| {
@@ -65,6 +66,8 @@ pub const TARGETS: [Target; 22] = [
         payload(EnvelopeKind::Record, bytes)
     }),
     ("ticket", ticket),
+    ("blob_ticket", blob_ticket),
+    ("transfer", transfer),
 ];
 
 /// Runs the target of this name.
@@ -228,5 +231,39 @@ pub fn ticket(bytes: &[u8]) {
     match text.parse::<Ticket>() {
         Ok(ticket) => assert_eq!(ticket.to_string().parse(), Ok(ticket)),
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A ticket for a blob that is accepted prints as one that says the same.
+pub fn blob_ticket(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else {
+        return;
+    };
+    match text.parse::<BlobTicket>() {
+        Ok(ticket) => {
+            assert!(ticket.to_string().len() <= BlobTicket::TEXT_MAX);
+            assert_eq!(ticket.to_string().parse(), Ok(ticket));
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A head of a transfer that is accepted is written as it came.
+pub fn transfer(bytes: &[u8]) {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    if let Ok(len) = TransferRequest::body_len(*prefix)
+        && let Some(body) = rest.get(..len)
+        && let Ok(request) = TransferRequest::decode_body(body)
+    {
+        assert!(!request.groups.is_empty());
+        assert_eq!(request.encode_head(), bytes[..2 + len]);
+    }
+    if let Ok(len) = TransferAnswer::body_len(*prefix)
+        && let Some(body) = rest.get(..len)
+        && let Ok(answer) = TransferAnswer::decode_body(body)
+    {
+        assert_eq!(answer.encode_head(), bytes[..2 + len]);
     }
 }

@@ -13,14 +13,15 @@ use bytes::Bytes;
 use repute_base::{Address, BoundedBytes, BoundedString, Wall, codec};
 use repute_identity::{Identity, NodeId, Stamp, Vouch};
 use repute_protocol::{
-    AddressRecord, Advertisement, Announced, Broadcast, Capability, Claim, Contact, Credentials,
-    Criterion, CustomData, DhtAnswer, DhtAsk, DhtFrame, Disconnect, DisconnectReason, Dot,
-    Envelope, EnvelopeKind, Equivocation, Frame, GossipFrame, Handshake, HandshakeAck, Heartbeat,
+    AddressRecord, Advertisement, Announced, BlobAnnouncement, BlobFrame, BlobHash, BlobHave,
+    BlobTicket, Broadcast, Capability, Claim, Contact, Credentials, Criterion, CustomData,
+    DhtAnswer, DhtAsk, DhtFrame, Disconnect, DisconnectReason, Dot, Envelope, EnvelopeKind,
+    Equivocation, Frame, GossipFrame, GroupList, Handshake, HandshakeAck, Heartbeat, Holdings,
     Message, MessageId, NetworkId, Outcome, Party, Payload, PeerAnnouncement, PeerDiscovery,
     PeerHint, Provider, Receipt, ReceiptFrame, ReceiptProposal, ReceiptTerms, Recommendation,
     Record, RecordKey, RecordKind, RecordList, Seq, Service, SessionOpen, SessionProposal,
-    SessionTerms, ShortId, Side, Stored, Topic, TrustedPeersRequest, TrustedPeersResponse,
-    Unsigned, Verified, limits,
+    SessionTerms, ShortId, Side, Stored, Tier, Topic, TransferAnswer, TransferRefusal,
+    TransferRequest, TrustedPeersRequest, TrustedPeersResponse, Unsigned, Verified, limits,
 };
 
 /// 2026-11-21 00:00 UTC.
@@ -295,6 +296,8 @@ pub fn frames() -> Vec<(&'static str, Frame)> {
     all.extend(receipt_frames().into_iter().map(boxed));
     let boxed = |(name, frame)| (name, Frame::Dht(Box::new(frame)));
     all.extend(dht_frames().into_iter().map(boxed));
+    let boxed = |(name, frame)| (name, Frame::Blob(Box::new(frame)));
+    all.extend(blob_frames().into_iter().map(boxed));
     all
 }
 
@@ -442,6 +445,145 @@ pub fn dht_frames() -> Vec<(&'static str, DhtFrame)> {
             },
         ),
     ]
+}
+
+pub fn blob() -> BlobHash {
+    BlobHash::from_bytes([7; 32])
+}
+
+/// As many ranges as fit, as far apart and as long as they can be.
+fn scattered<const MAX: usize>() -> GroupList<MAX> {
+    let step = u64::MAX / (2 * MAX as u64 + 2);
+    let ranges = (0..MAX as u64).map(|nth| (2 * nth + 1) * step..(2 * nth + 2) * step);
+    GroupList::truncated(ranges)
+}
+
+/// One frame about blobs of each shape.
+pub fn blob_frames() -> Vec<(&'static str, BlobFrame)> {
+    let have = |holdings, slots_free| {
+        BlobFrame::Have(BlobHave {
+            hash: blob(),
+            size: 70_000_000,
+            holdings,
+            tier: Tier::High,
+            rate: 1 << 20,
+            slots_free,
+        })
+    };
+    let part = Holdings::Part {
+        groups: GroupList::truncated([0..64, 300..301, 4_000..4_200]),
+        until: 4_273,
+    };
+    vec![
+        (
+            "blob-query",
+            BlobFrame::Query {
+                hash: blob(),
+                from: 251,
+            },
+        ),
+        ("blob-have-all", have(Holdings::All, 3)),
+        ("blob-have-part", have(part, 0)),
+        (
+            "blob-update",
+            BlobFrame::Update {
+                hash: blob(),
+                gained: GroupList::truncated([64..128, 4_272..4_273]),
+            },
+        ),
+        ("blob-gone", BlobFrame::Gone { hash: blob() }),
+        ("blob-turn", BlobFrame::Turn { hash: blob() }),
+    ]
+}
+
+/// Heads of transfers, each shape once.
+pub fn transfer_requests() -> Vec<(&'static str, TransferRequest)> {
+    let request = |groups, session| TransferRequest {
+        version: TransferRequest::VERSION,
+        hash: blob(),
+        groups,
+        session,
+    };
+    vec![
+        ("one range", request(GroupList::truncated([0..64]), 0)),
+        (
+            "the last group and a hole",
+            request(GroupList::truncated([300..301, 4_272..4_273]), 251),
+        ),
+        ("as much as fits", request(scattered(), u64::MAX)),
+    ]
+}
+
+pub fn transfer_answers() -> Vec<(&'static str, TransferAnswer)> {
+    let refused = |reason| TransferAnswer::Refused { reason };
+    let mut all = vec![
+        ("serving", TransferAnswer::Serving { size: 70_000_000 }),
+        ("not found", TransferAnswer::NotFound),
+        (
+            "busy",
+            TransferAnswer::Busy {
+                retry_ms: 30_000,
+                place: 2,
+                tier: Tier::Medium,
+            },
+        ),
+    ];
+    all.extend(TransferRefusal::ALL.map(|reason| (reason.name(), refused(reason))));
+    all
+}
+
+pub fn announcement() -> BlobAnnouncement {
+    BlobAnnouncement {
+        hash: blob(),
+        size: 70_000_000,
+        addresses: vec![v4(), v6()].try_into().unwrap(),
+    }
+}
+
+pub fn blob_tickets() -> Vec<BlobTicket> {
+    let contact = |seed| Contact {
+        id: Identity::from_seed(seed).id(),
+        addresses: vec![v4(), v6()].try_into().unwrap(),
+    };
+    vec![
+        BlobTicket {
+            hash: blob(),
+            size: 0,
+            name: BoundedString::default(),
+            peers: vec![].try_into().unwrap(),
+        },
+        BlobTicket {
+            hash: blob(),
+            size: 70_000_000,
+            name: text("big.iso"),
+            peers: vec![contact(1), contact(2)].try_into().unwrap(),
+        },
+    ]
+}
+
+fn largest_blob_frames() -> Vec<Frame> {
+    let have = BlobHave {
+        hash: blob(),
+        size: u64::MAX,
+        holdings: Holdings::Part {
+            // Numbers of groups have 50 bits, which is as long on the wire as 64.
+            groups: GroupList::truncated((0..limits::HOLDINGS_MAX as u64).map(|nth| {
+                let start = (nth << 44) + (1 << 40);
+                start..start + (1 << 40)
+            })),
+            until: 1 << 49,
+        },
+        tier: Tier::Trusted,
+        rate: u64::MAX,
+        slots_free: 255,
+    };
+    let update = BlobFrame::Update {
+        hash: blob(),
+        gained: scattered(),
+    };
+    [BlobFrame::Have(have), update]
+        .map(|frame| Frame::Blob(Box::new(frame)))
+        .to_vec()
 }
 
 /// The largest frame of the DHT: as many bytes of records as a frame may hold, and every contact.
@@ -811,5 +953,6 @@ pub fn largest_frames() -> Vec<Frame> {
     ];
     all.extend(largest_receipt_frames());
     all.push(largest_dht_frame());
+    all.extend(largest_blob_frames());
     all
 }
