@@ -21,7 +21,7 @@ use crate::{
     quic,
     shared::{Admission, Arrival, Live, Shared, goodbye},
     stats::count,
-    task,
+    stream, task,
 };
 
 /// Chunks taken from QUIC at once.
@@ -105,6 +105,10 @@ fn spawn_link(
             );
         }
     };
+    if shared.config.streams_max > 0 {
+        let (shared, link, carrier) = (Arc::clone(shared), Arc::clone(&link), Arc::clone(&carrier));
+        task::spawn(stream::accept(shared, link, carrier), on_panic());
+    }
     let (writer_panic, reader_panic) = (on_panic(), on_panic());
     let writer = write_until_done(
         Arc::clone(shared),

@@ -60,6 +60,14 @@ pub struct Config {
     pub send_window: u32,
     /// Bytes that one link may send us before we read them.
     pub receive_window: u32,
+    /// Streams that each peer may have opened to us at once, taken by
+    /// [`Endpoint::streams`](crate::Endpoint::streams). 0 takes none.
+    pub streams_max: u32,
+    /// How long opening a stream may wait for one of ours to end.
+    pub stream_open_time: Duration,
+    /// Bytes that a connection may have in flight, beyond the windows above, while a stream is
+    /// open: for whoever opened it to receive, for the other end to send.
+    pub stream_window: u32,
     /// Bytes of frames from one link that wait to be taken by [`Events`](crate::Events).
     pub inbox_link_bytes_max: u32,
     /// The same over all links.
@@ -95,11 +103,14 @@ impl Config {
             handshake_time: Duration::from_secs(10),
             first_frame_time: Duration::from_secs(5),
             flush_time: Duration::from_secs(1),
-            idle_time: Duration::from_secs(25),
-            keep_alive_time: Duration::from_secs(15),
+            idle_time: Duration::from_secs(30),
+            keep_alive_time: Duration::from_secs(25),
             queue_bytes_max: 256 * 1024,
             send_window: 256 * 1024,
             receive_window: 512 * 1024,
+            streams_max: 8,
+            stream_open_time: Duration::from_secs(5),
+            stream_window: 8 * 1024 * 1024,
             inbox_link_bytes_max: 256 * 1024,
             inbox_bytes_max: 16 * 1024 * 1024,
             malformed_max: 10,
@@ -109,12 +120,26 @@ impl Config {
         }
     }
 
+    /// The window of a connection without streams: for what we receive, or send.
+    pub(crate) fn window(&self, receiving: bool) -> u32 {
+        if receiving {
+            self.receive_window
+        } else {
+            self.send_window
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), BindError> {
         let idle = u64::try_from(self.idle_time.as_millis()).unwrap_or(u64::MAX);
         let rows = [
             ("idle_time in ms", idle, 3_600_000),
             ("links_max", self.links_max as u64, 65_536),
             ("udp_payload_max", u64::from(self.udp_payload_max), 65_527),
+            ("streams_max", u64::from(self.streams_max), 1_024),
+            // With a window of frames it must fit what QUIC counts windows in.
+            ("stream_window", u64::from(self.stream_window), 1 << 30),
+            ("receive_window", u64::from(self.receive_window), 1 << 30),
+            ("send_window", u64::from(self.send_window), 1 << 30),
             // A frame of the largest kind must fit, and a semaphore counts no further.
             (
                 "inbox_bytes_max",

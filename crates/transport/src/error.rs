@@ -46,3 +46,24 @@ pub enum SendError {
         max: usize,
     },
 }
+
+/// Why a stream is of no more use. The link is not affected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// There is no link to this peer.
+    #[error("no link to this peer; dial it first")]
+    NotConnected,
+    /// As many streams are open as the peer allows.
+    #[error("the peer takes no more streams now; wait until one of them has ended")]
+    Busy,
+    /// The peer takes no streams from us.
+    #[error("the peer refused the stream")]
+    Refused,
+    /// The peer ended it before its end, or stopped reading.
+    #[error("the peer gave the stream up")]
+    GivenUp,
+    /// The link was lost or closed.
+    #[error("the link to the peer is gone")]
+    Lost,
+}

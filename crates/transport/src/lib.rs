@@ -13,6 +13,9 @@
 //! Two peers that dial each other at once get one link: both ends pick the same connection and
 //! read the other to its end, so nothing is lost and nothing flaps.
 //!
+//! What is too large for frames goes over [streams](Endpoint::open_stream) beside them, with a
+//! wider window of its own.
+//!
 //! [`verify`] shares signature checking fairly between peers.
 //!
 //! This crate never knows what a frame means beyond its kind, never judges a peer (it reports a
@@ -58,6 +61,7 @@ mod quic;
 mod shared;
 mod socket;
 mod stats;
+mod stream;
 mod task;
 mod tls;
 mod together;
@@ -65,9 +69,10 @@ pub mod verify;
 
 pub use config::{Config, HandshakeTemplate, Probe};
 pub use endpoint::{Endpoint, Priority};
-pub use error::{BindError, SendError};
+pub use error::{BindError, SendError, StreamError};
 pub use event::{DialFailure, Event, LinkDown};
 pub use inbox::Events;
 pub use socket::{Datagrams, Socket};
 pub use stats::Stats;
+pub use stream::{Stream, StreamReader, StreamWriter, Streams};
 pub use together::whole_second;

@@ -17,7 +17,9 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{Event, LinkDown, Priority, SendError, inbox::Room, shared::Shared, stats::count};
+use crate::{
+    Event, LinkDown, Priority, SendError, inbox::Room, shared::Shared, stats::count, stream::Widths,
+};
 
 /// Bytes of one write: enough to fill many packets, few enough that control frames that come
 /// meanwhile wait little.
@@ -43,6 +45,8 @@ pub(crate) struct Carrier {
     pub(crate) retired: Notify,
     /// The writer has ended.
     pub(crate) written: Notify,
+    /// Who wants its windows wide.
+    pub(crate) widths: Widths,
 }
 
 impl Carrier {
@@ -54,6 +58,7 @@ impl Carrier {
             closing: Notify::new(),
             retired: Notify::new(),
             written: Notify::new(),
+            widths: Widths::default(),
         })
     }
 }

@@ -107,10 +107,11 @@ fn transport(config: &Config) -> TransportConfig {
     let mut discovery = MtuDiscoveryConfig::default();
     discovery.upper_bound(config.udp_payload_max.max(1_200));
     transport
-        // Each end opens one stream for its frames, and nothing else.
+        // Each end opens one stream for its frames, and others when it is known.
         .max_concurrent_uni_streams(VarInt::from_u32(1))
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .stream_receive_window(VarInt::from_u32(config.receive_window))
+        // What all streams may send together is less, until one wants more.
+        .stream_receive_window(VarInt::from_u32(config.receive_window.max(config.stream_window)))
         .receive_window(VarInt::from_u32(config.receive_window))
         .send_window(u64::from(config.send_window))
         // Heartbeats only: they are small, and the newest matter.

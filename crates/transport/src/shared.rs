@@ -18,6 +18,7 @@ use crate::{
     link::{Carrier, Link},
     quic,
     stats::{Counters, count},
+    stream::Doorstep,
 };
 
 /// Two connections of opposite directions are one meeting of two dials only when they come up so
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) own: NodeId,
     pub(crate) quic: quinn::Endpoint,
     pub(crate) inbox: Inbox,
+    pub(crate) doorstep: Doorstep,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     /// Connections whose tasks still run.
@@ -94,6 +96,7 @@ impl Shared {
             inception,
             quic,
             inbox,
+            doorstep: Doorstep::default(),
             counters: Counters::default(),
             live: watch::Sender::new(0),
             started: Instant::now(),

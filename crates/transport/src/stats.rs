@@ -73,6 +73,16 @@ counters! {
     queue_full,
     /// The most bytes that ever waited in one queue of one link.
     queue_peak,
+    /// Streams that we opened.
+    streams_opened,
+    /// Streams that peers opened.
+    streams_accepted,
+    /// Streams of peers that are shut out.
+    streams_refused,
+    /// Bytes received on streams; those of frames are not among them.
+    stream_bytes_in,
+    /// Bytes written to streams; those of frames are not among them.
+    stream_bytes_out,
     /// Tasks that panicked: zero unless this program has a defect.
     panics,
 }
