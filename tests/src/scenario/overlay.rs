@@ -1,4 +1,9 @@
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
 
 use repute_sim::Trace;
 
@@ -75,7 +80,7 @@ const FAILURES: &[Failure] = &[
     failure!(95, "90" None, "0" None, "not given" None),
 ];
 
-/// What all parts of a run come to.
+/// What a part of a run comes to.
 struct Sum {
     figures: Vec<Figure>,
     breaches: Vec<String>,
@@ -84,27 +89,93 @@ struct Sum {
 }
 
 impl Sum {
+    fn new(seed: u64) -> Self {
+        Self {
+            figures: Vec::new(),
+            breaches: Vec::new(),
+            trace: Trace::new(seed),
+            tally: Tally::default(),
+        }
+    }
+
     fn end(&mut self, mesh: &Mesh) {
         self.breaches.extend(mesh.breaches());
         self.trace.join(&mesh.world.trace_hash());
         self.tally += mesh.tally();
     }
+
+    fn join(&mut self, part: Self) {
+        self.figures.extend(part.figures);
+        self.breaches.extend(part.breaches);
+        self.trace.join(&part.trace.hash());
+        self.tally += part.tally;
+    }
+}
+
+/// What is measured, each in a copy of the network that has warmed up.
+#[derive(Clone, Copy)]
+enum Part {
+    /// The longest, so it comes first.
+    Churn,
+    Steady,
+    Failure(&'static Failure),
+}
+
+impl Part {
+    fn all() -> Vec<Self> {
+        let failures = FAILURES.iter().rev().map(Self::Failure);
+        [Self::Churn, Self::Steady]
+            .into_iter()
+            .chain(failures)
+            .collect()
+    }
+
+    fn measure(self, mesh: Mesh, sum: &mut Sum) {
+        match self {
+            Self::Churn => churn(mesh, sum),
+            Self::Steady => steady(mesh, sum),
+            Self::Failure(failure) => fail(mesh, failure, sum),
+        }
+    }
 }
 
 fn run(seed: u64, nodes: usize) -> Outcome {
-    let mut sum = Sum {
-        figures: Vec::new(),
-        breaches: Vec::new(),
-        trace: Trace::new(seed),
-        tally: Tally::default(),
+    let parts = Part::all();
+    let next = AtomicUsize::new(0);
+    // Each worker grows the same network, and takes the next part until none is left.
+    let work = || {
+        let mesh = warmed(seed, nodes);
+        let mut warm = Sum::new(seed);
+        warm.end(&mesh);
+        let mut done = BTreeMap::new();
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = parts.get(nth) else { break };
+            let mut sum = Sum::new(seed);
+            part.measure(mesh.fork(), &mut sum);
+            done.insert(nth, sum);
+        }
+        (warm, done)
     };
-    let mesh = warmed(seed, nodes);
-    sum.end(&mesh);
-    steady(mesh.fork(), &mut sum);
-    for failure in FAILURES {
-        fail(mesh.fork(), failure, &mut sum);
+    let workers = if nodes < FULL { 1 } else { 2 };
+    let finished: Vec<(Sum, BTreeMap<usize, Sum>)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        joined
+            .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut sum = Sum::new(seed);
+    let mut done = BTreeMap::new();
+    for (nth, (warm, parts)) in finished.into_iter().enumerate() {
+        if nth == 0 {
+            sum.join(warm);
+        }
+        done.extend(parts);
     }
-    churn(mesh.fork(), &mut sum);
+    for part in done.into_values() {
+        sum.join(part);
+    }
     let found = Figure::sum("broken promises", sum.breaches.len() as f64, "times");
     sum.figures.push(found.bar(Bar::Exactly(0.0)));
     Outcome {
