@@ -230,7 +230,10 @@ impl Dht {
             }
             Verdict::Hasty => {
                 self.stats.refused_hasty += 1;
-                if self.store.is_flood(filed, self.now.wall, &self.limits) {
+                if self
+                    .store
+                    .is_flood(filed, envelope.id(), self.now.wall, &self.limits)
+                {
                     let kind = repute_protocol::Misbehaviour::AdvertisementFlood;
                     self.accuse(author, kind);
                 }

@@ -65,6 +65,8 @@ pub struct Stats {
     pub replicated: u64,
     /// Records handed to newcomers.
     pub handed_over: u64,
+    /// Records given to holders that had an older one.
+    pub repaired: u64,
 }
 
 impl Stats {

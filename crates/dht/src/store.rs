@@ -411,10 +411,16 @@ impl Store {
     }
 
     /// An author was hasty; says whether too often.
-    pub(crate) fn is_flood(&mut self, filed: &Filed, now: Wall, limits: &Limits) -> bool {
+    pub(crate) fn is_flood(
+        &mut self,
+        filed: &Filed,
+        hasty: MessageId,
+        now: Wall,
+        limits: &Limits,
+    ) -> bool {
         let place = (self.distance(&filed.key), filed.author, filed.record.slot);
         self.held_mut(&place)
-            .is_some_and(|held| held.count_haste(now) > limits.hasty_max)
+            .is_some_and(|held| held.is_one_too_many(hasty, now, limits.hasty_max))
     }
 }
 

@@ -16,7 +16,7 @@ use net::{
 };
 use repute_base::{BoundedBytes, BoundedVec, Rng, codec};
 use repute_dht::{Config, Draft, Input, Serve, Want};
-use repute_protocol::{Contact, Provider, RecordKey, RecordKind};
+use repute_protocol::{Contact, Provider, Record, RecordKey, RecordKind};
 use repute_sim::{Faults, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -62,6 +62,71 @@ fn among_64_linked_nodes_the_closest_are_found_with_few_requests() {
     }
     println!("requests of a get: {requests} for {asked}");
     assert!(requests <= asked * 5 / 4, "{requests}");
+    assert!(world.false_accusations().is_empty());
+}
+
+/// Those that missed the newest are given it by whoever asks for it, and nobody else is.
+#[test]
+fn a_search_for_the_newest_brings_holders_that_are_behind_up_to_date() {
+    let seed = 9;
+    let config = Config::default();
+    let mut world = grown(seed, Faults::none(), 40, &config, Duration::from_secs(5));
+    link_all(&mut world);
+    let author = 3;
+    let (key, copies) = publish(&mut world, author, value("a", "old", DAY));
+    assert_eq!(copies, 20);
+    // The author changes its mind, and reaches a few.
+    let newest = world.act(author, |node, now, _| {
+        let record = Record {
+            kind: RecordKind::Value.number(),
+            slot: 0,
+            expires: (now.wall + Duration::from_secs(3_600)).as_millis(),
+            name: BoundedBytes::new(&b"a"[..]).unwrap(),
+            value: BoundedBytes::new(&b"new"[..]).unwrap(),
+        };
+        node.sign(now, record.encode())
+    });
+    let newest = newest.unwrap();
+    let kept: Vec<usize> = holders(&world, key);
+    let first: Vec<usize> = kept
+        .iter()
+        .copied()
+        .filter(|one| *one != author)
+        .take(12)
+        .collect();
+    for holder in &first {
+        let envelope = newest.clone();
+        world.act(*holder, |node, _, _| node.engine.restore_record(envelope));
+    }
+    let with_newest = |world: &World<Node>| {
+        let has = |node: &Node| {
+            let records = node.engine.records(key);
+            records.iter().any(|one| one.envelope.id() == newest.id())
+        };
+        world.hosts().filter(|(_, node)| has(node)).count()
+    };
+    assert_eq!(with_newest(&world), 12);
+    let repaired = |world: &World<Node>| -> u64 {
+        world
+            .hosts()
+            .map(|(_, node)| node.engine.stats().repaired)
+            .sum()
+    };
+    let (mut before, mut behind) = (12, 0);
+    let askers = (0..40).filter(|one| !kept.contains(one));
+    for asker in askers.chain(kept.iter().copied().filter(|one| *one != author)) {
+        let (found, outcome) = find(&mut world, asker, key, Want::Newest);
+        assert!(outcome.unwrap().quorum);
+        assert_eq!(found[0].envelope.id(), newest.id());
+        world.run_for(Duration::from_secs(1));
+        let after = with_newest(&world);
+        assert!(after >= before && after - before <= 20);
+        before = after;
+        behind = repaired(&world);
+    }
+    assert_eq!(before, kept.len(), "all that keep it, its author too");
+    assert!((1..=8).contains(&behind), "each once: {behind}");
+    assert_eq!(holders(&world, key), kept, "nobody else keeps it now");
     assert!(world.false_accusations().is_empty());
 }
 

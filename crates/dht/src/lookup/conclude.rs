@@ -1,14 +1,18 @@
 //! What a lookup came to.
 
+use alloc::{collections::BTreeSet, vec::Vec};
+
 use repute_base::Mono;
-use repute_protocol::Contact;
+use repute_identity::NodeId;
+use repute_protocol::{Contact, DhtAsk, RecordList};
 
 use crate::{
-    Dht, Event, Limits, Outcome, Output, Want,
+    Dht, Event, FoundRecord, Limits, Outcome, Output, Want,
     lookup::{
         Aim, Lookup,
         candidate::{Candidate, State},
     },
+    request::Purpose,
 };
 
 impl Dht {
@@ -20,6 +24,7 @@ impl Dht {
             .remove(&(lookup.started + self.limits.lookup_max, id));
         self.stats.lookups_ended += 1;
         let outcome = lookup.outcome(&self.limits, &self.config, self.now.mono);
+        let behind = lookup.behind(self.me, &self.limits, self.config.k);
         match lookup.aim {
             Aim::Nodes { token } => self.tell(token, outcome),
             Aim::Records(findings) => {
@@ -30,6 +35,7 @@ impl Dht {
                     self.emit(Output::Event(Event::Found { token, record }));
                 }
                 self.tell(findings.token, outcome);
+                self.bring_up_to_date(behind);
             }
             Aim::Put { round } => {
                 let targets = lookup
@@ -42,6 +48,20 @@ impl Dht {
         }
     }
 
+    /// Has holders that gave an older record keep the newest. Nobody waits for their answers.
+    fn bring_up_to_date(&mut self, behind: Vec<(NodeId, FoundRecord)>) {
+        for (holder, newest) in behind {
+            let mut records = RecordList::default();
+            if holder == self.me {
+                self.keep(newest.from, &newest.envelope, &newest.filed);
+            } else if records.push(&newest.envelope)
+                && self.ask(holder, &[], DhtAsk::Store { records }, Purpose::Handover)
+            {
+                self.stats.repaired += 1;
+            }
+        }
+    }
+
     fn tell(&mut self, token: u64, outcome: Outcome) {
         self.stats.last_lookup = Some(outcome.clone());
         self.emit(Output::Event(Event::Finished { token, outcome }));
@@ -49,6 +69,22 @@ impl Dht {
 }
 
 impl Lookup {
+    /// Who of the closest gave an older record than the newest that was found, and that newest.
+    fn behind(&self, me: NodeId, limits: &Limits, k: usize) -> Vec<(NodeId, FoundRecord)> {
+        let Aim::Records(findings) = &self.aim else {
+            return Vec::new();
+        };
+        let closest = self.live(limits).take(k);
+        let closest: BTreeSet<NodeId> = closest.map(|one| one.id).chain([me]).collect();
+        let others = |(_, newest): &(NodeId, &FoundRecord)| newest.filed.author != me;
+        let behind = findings.behind().filter(others);
+        let behind = behind.filter(|(holder, _)| closest.contains(holder));
+        behind
+            .take(k)
+            .map(|(holder, newest)| (holder, newest.clone()))
+            .collect()
+    }
+
     fn outcome(&self, limits: &Limits, config: &crate::Config, now: Mono) -> Outcome {
         let is_proven = |one: &&Candidate| one.proven;
         // Among the closest, those that are there come first; a few always do, however many
@@ -57,7 +93,7 @@ impl Lookup {
         let proven_among = among().filter(is_proven).count();
         let proven_count = proven_among.max(self.manner.need.min(config.k));
         let proven = self.live(limits).filter(is_proven).take(proven_count);
-        let mut closest: alloc::vec::Vec<Contact> = proven.map(Candidate::contact).collect();
+        let mut closest: Vec<Contact> = proven.map(Candidate::contact).collect();
         let proven_count = closest.len();
         closest.extend(among().filter(|one| !one.proven).map(Candidate::contact));
         closest.truncate(config.k);

@@ -45,7 +45,6 @@ impl Dht {
             here.truncate(1);
         }
         for record in here {
-            findings.holders.insert(self.me);
             if findings.take(record.clone()) && !matches!(want, Want::Newest) {
                 self.emit(Output::Event(Event::Found { token, record }));
             }

@@ -1,9 +1,14 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 
 use repute_identity::NodeId;
-use repute_protocol::{MessageId, Seq};
+use repute_protocol::{Envelope, MessageId, Seq};
 
 use crate::{FoundRecord, Want};
+
+/// Whose record, and which.
+type Place = (NodeId, u8);
+/// How new it is.
+type Rank = (Seq, MessageId);
 
 /// The records that a lookup has found so far.
 #[derive(Clone, Debug)]
@@ -14,6 +19,9 @@ pub(crate) struct Findings {
     pub(crate) newest: BTreeMap<(NodeId, u8), FoundRecord>,
     /// Who has given a valid record.
     pub(crate) holders: BTreeSet<NodeId>,
+    /// The newest that each holder gave of each author and slot, if the newest is wanted; two for
+    /// each that was asked, at most.
+    given: BTreeMap<(NodeId, Place), Rank>,
     /// Further pages asked of each holder that has more than fits one answer, and from which
     /// author on the last of them.
     pub(crate) pages: BTreeMap<NodeId, (u8, NodeId)>,
@@ -31,6 +39,7 @@ impl Findings {
             want,
             newest: BTreeMap::new(),
             holders: BTreeSet::new(),
+            given: BTreeMap::new(),
             pages: BTreeMap::new(),
             verifying: 0,
         }
@@ -40,9 +49,28 @@ impl Findings {
         matches!(self.want, Want::First)
     }
 
+    /// A holder gave this record, which is proven.
+    pub(crate) fn give(&mut self, from: NodeId, place: Place, envelope: &Envelope) {
+        self.holders.insert(from);
+        if matches!(self.want, Want::Newest) {
+            let given = (envelope.seq(), envelope.id());
+            let best = self.given.entry((from, place)).or_insert(given);
+            *best = given.max(*best);
+        }
+    }
+
+    /// Who gave something older than the newest that was found, and that newest.
+    pub(crate) fn behind(&self) -> impl Iterator<Item = (NodeId, &FoundRecord)> {
+        self.given.iter().filter_map(|((holder, place), given)| {
+            let newest = self.newest.get(place)?;
+            (*given < rank(newest)).then_some((*holder, newest))
+        })
+    }
+
     /// Takes in a record; says whether it is newer than what was there.
     pub(crate) fn take(&mut self, record: FoundRecord) -> bool {
         let place = (record.filed.author, record.filed.record.slot);
+        self.give(record.from, place, &record.envelope);
         let room = match self.want {
             Want::All { max } => self.newest.len() < max,
             _ => true,
@@ -79,6 +107,6 @@ impl Findings {
 }
 
 /// Newest is greatest; of two under one number, which no honest author makes, all choose the same.
-fn rank(record: &FoundRecord) -> (Seq, MessageId) {
+fn rank(record: &FoundRecord) -> Rank {
     (record.envelope.seq(), record.envelope.id())
 }

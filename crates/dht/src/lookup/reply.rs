@@ -147,7 +147,7 @@ impl Dht {
         };
         let place = (filed.author, filed.record.slot);
         if findings.has(place, &envelope.id(), &envelope.authenticator()) {
-            findings.holders.insert(peer);
+            findings.give(peer, place, &envelope);
             return true;
         }
         if let Some(proven) = self.store.same(&filed, &envelope) {
@@ -201,7 +201,6 @@ impl Dht {
         let Some(Aim::Records(findings)) = self.aim_mut(id) else {
             return;
         };
-        findings.holders.insert(record.from);
         let first = findings.is_first() && !findings.newest.is_empty();
         let at_once = !matches!(findings.want, Want::Newest) && !first;
         let token = findings.token;

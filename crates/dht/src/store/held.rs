@@ -1,8 +1,9 @@
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use repute_base::{Mono, Wall};
 use repute_identity::NodeId;
-use repute_protocol::{Envelope, Filed, Record, RecordKind, Verified};
+use repute_protocol::{Envelope, Filed, MessageId, Record, RecordKind, Verified};
 
 use crate::{Limits, diversity::Group, store::Arrival};
 
@@ -43,8 +44,9 @@ pub(crate) struct Held {
     pub(crate) own: bool,
     /// When to put it again unless somebody else does.
     pub(crate) due: Mono,
-    /// How often its author would have replaced it too soon, and since when.
-    hasty: (u8, Wall),
+    /// What its author would have replaced it by too soon, each once however often it is put; and
+    /// since when.
+    hasty: (Vec<MessageId>, Wall),
 }
 
 impl Held {
@@ -65,7 +67,7 @@ impl Held {
             group: arrival.group,
             own,
             due: Mono::MAX,
-            hasty: before.map_or((0, Wall::ZERO), |before| before.hasty),
+            hasty: before.map_or((Vec::new(), Wall::ZERO), |before| before.hasty.clone()),
         };
         held.put_off(Some(arrival.pace));
         held
@@ -95,12 +97,20 @@ impl Held {
                 .is_ok_and(|held| held.record.value != filed.record.value)
     }
 
-    pub(crate) fn count_haste(&mut self, now: Wall) -> u8 {
-        let (count, since) = &mut self.hasty;
+    /// Its author was hasty with this record; says whether that is one too many, beyond `max`.
+    pub(crate) fn is_one_too_many(&mut self, hasty: MessageId, now: Wall, max: u8) -> bool {
+        let (seen, since) = &mut self.hasty;
         if now.as_millis().abs_diff(since.as_millis()) > HASTE_WINDOW_MS {
-            (*count, *since) = (0, now);
+            seen.clear();
+            *since = now;
         }
-        *count = count.saturating_add(1);
-        *count
+        // Its author, or anybody else, puts the same record again and again.
+        if seen.contains(&hasty) {
+            return false;
+        }
+        if seen.len() <= usize::from(max) {
+            seen.push(hasty);
+        }
+        seen.len() > usize::from(max)
     }
 }

@@ -258,8 +258,13 @@ fn an_advertisement_is_replaced_once_a_minute_and_three_hasty_ones_are_forgiven(
     );
     for n in 0..4 {
         let hasty = offer(1, 0, 10 + n, 30);
-        assert_eq!(put(&mut store, &hasty, &far, &limits), Verdict::Hasty);
-        assert_eq!(store.is_flood(&hasty.0, NOW, &limits), n == 3);
+        let mut is_flood = || {
+            assert_eq!(put(&mut store, &hasty, &far, &limits), Verdict::Hasty);
+            store.is_flood(&hasty.0, hasty.1.id(), NOW, &limits)
+        };
+        assert_eq!(is_flood(), n == 3);
+        // Whoever puts the same again and again adds nothing to it.
+        assert!((0..10).all(|_| !is_flood()));
     }
     assert_eq!(
         put(&mut store, &offer(1, 0, 20, 61), &far, &limits),
