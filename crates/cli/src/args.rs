@@ -154,7 +154,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
-    /// Offer services, list or take back what is offered
+    /// Offer services until they are retracted, list or take back what is offered
     Advertise(Advertise),
     /// Find who offers a service; exit code 5 if nobody does
     Find(Find),

@@ -29,6 +29,14 @@ pub(crate) fn bar(score: f64, width: usize) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(width - filled))
 }
 
+/// A number of things: `1 request`, `2 requests`. The word takes an `s`.
+pub(crate) fn count(number: impl Into<u64>, thing: &str) -> String {
+    match number.into() {
+        1 => format!("1 {thing}"),
+        many => format!("{many} {thing}s"),
+    }
+}
+
 /// A duration such as `2d 3h`, `4m 10s`, `350 ms`.
 pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1_000;

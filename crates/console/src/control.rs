@@ -122,7 +122,7 @@ pub trait Control: Clone + Send + Sync + 'static {
         let _unheeded = wanted;
         async { Err(no_dht()) }
     }
-    /// Offers a service until it is retracted or the node stops.
+    /// Offers a service until it is retracted, over restarts too; done once durable.
     fn advertise(
         &self,
         request: AdvertiseRequest,
@@ -134,7 +134,8 @@ pub trait Control: Clone + Send + Sync + 'static {
     fn offers(&self) -> impl Future<Output = Answer<Vec<OwnOfferView>>> + Send {
         async { Err(no_dht()) }
     }
-    /// Offers a service no longer: that of this key, in hex, or all; how many were.
+    /// Offers a service no longer: that of this key, in hex, or all; how many were. Done once
+    /// durable.
     fn retract(&self, key: Option<String>) -> impl Future<Output = Answer<usize>> + Send {
         let _unheeded = key;
         async { Err(no_dht()) }

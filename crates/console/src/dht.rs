@@ -216,6 +216,9 @@ pub struct DhtStatsView {
     pub replicated: u64,
     /// Records handed to newcomers.
     pub handed_over: u64,
+    /// Records given to holders that had an older one.
+    #[serde(default)]
+    pub repaired: u64,
     /// The directory.
     pub directory: DirectoryStatsView,
 }

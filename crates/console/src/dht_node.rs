@@ -79,6 +79,7 @@ fn stats_view(
         refused,
         replicated: stats.replicated,
         handed_over: stats.handed_over,
+        repaired: stats.repaired,
         directory: directory_view(counters),
     }
 }
@@ -92,6 +93,7 @@ fn directory_view(counters: &DirectoryCounters) -> DirectoryStatsView {
         taken: counters.taken,
         withdrawn: counters.withdrawn,
         expired: counters.expired,
+        unreadable: counters.unreadable,
         evicted: counters.evicted,
         searches: counters.searches,
         lookups: counters.lookups,

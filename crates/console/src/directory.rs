@@ -29,7 +29,7 @@ pub struct CriterionView {
     pub value: String,
 }
 
-/// A service to be offered until it is retracted or the node stops.
+/// A service to be offered until it is retracted, over restarts too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdvertiseRequest {
     /// What is offered, such as `relay` or `signer:spend`; at most 8.
@@ -83,7 +83,7 @@ pub struct AdvertisementView {
 pub struct AdvertisedView {
     /// Under which of the node's ten keys.
     pub slot: u8,
-    /// Until when the first signature holds; it is renewed while the node runs.
+    /// Until when the first signature holds; it is renewed until it is retracted.
     pub expires: String,
 }
 
@@ -129,6 +129,13 @@ pub struct FindRequest {
     /// The least trust in who offers, 0 to 1.
     #[serde(default)]
     pub min_trust: Option<f64>,
+    /// The least score of who offers, by model (as in `GET /v1/peers/{id}/score`).
+    #[serde(default)]
+    pub min_score: BTreeMap<String, f64>,
+    /// The least class of its identity: `free`, `vouched` or `anchored`; `free` unless told
+    /// otherwise.
+    #[serde(default)]
+    pub class: Option<String>,
     /// What the advertisement must say, word for word.
     #[serde(default)]
     pub criteria: Vec<CriterionView>,
@@ -166,6 +173,11 @@ pub struct OfferView {
     pub trust: f64,
     /// The level of that trust.
     pub level: String,
+    /// The class of its identity, as far as it was shown to this node: `free`, `vouched` or
+    /// `anchored`.
+    pub class: String,
+    /// Its scores by the models that were asked for.
+    pub scores: BTreeMap<String, f64>,
     /// What it says.
     #[serde(flatten)]
     pub advertisement: AdvertisementView,
@@ -186,6 +198,9 @@ pub struct DirectoryStatsView {
     pub entry_bytes: usize,
     /// Advertisements of this node.
     pub own: usize,
+    /// Kept ones of this node that could not be read at the start, and were forgotten.
+    #[serde(default)]
+    pub unreadable: u64,
     /// Taken in: new ones, changed ones, renewed ones.
     pub taken: u64,
     /// Taken back by their authors.

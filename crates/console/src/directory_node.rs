@@ -1,13 +1,12 @@
 //! What the API asks of the directory, in the node's words.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use repute_base::{BoundedBytes, BoundedString, BoundedVec, Fixed};
-use repute_identity::NodeId;
 use repute_node::{
-    Node, NodeError, Offer, OwnOffer,
-    dht::{DirectoryError, DirectoryEvent, Entry, Filter},
-    trust::Standing,
+    Demands, Node, NodeError, Offer, OwnOffer,
+    dht::{DirectoryError, DirectoryEvent, Filter},
+    trust::IdentityClass,
 };
 use repute_protocol::{
     Advertisement, Criterion, ServiceName,
@@ -21,7 +20,7 @@ use crate::{
     node::parse_id,
     octets::{from_hex, from_text_or_hex, hex, text_or_hex},
     time::rfc3339,
-    view::shown,
+    view::{CLASSES, class_name, shown},
 };
 
 type Answer<T> = Result<T, ControlError>;
@@ -120,8 +119,8 @@ pub(crate) async fn retract(node: &Node, key: Option<String>) -> Answer<usize> {
 }
 
 pub(crate) async fn find(node: &Node, request: FindRequest) -> Answer<FoundView> {
-    let filter = filter_of(node, &request)?;
-    let search = node.find_services(filter.clone(), request.local);
+    let (filter, demands) = (filter_of(node, &request)?, demands_of(node, &request)?);
+    let search = node.find_services_by(filter.clone(), demands.clone(), request.local);
     let found = match request.seconds.map(Duration::from_secs) {
         Some(limit) => tokio::time::timeout(limit, search).await.ok(),
         None => Some(search.await),
@@ -133,7 +132,8 @@ pub(crate) async fn find(node: &Node, request: FindRequest) -> Answer<FoundView>
         }
         // What is known by now is the answer.
         None => {
-            let known = node.find_services(filter, true).await.map_err(refused)?;
+            let known = node.find_services_by(filter, demands, true).await;
+            let known = known.map_err(refused)?;
             (known.offers, false)
         }
     };
@@ -175,8 +175,46 @@ fn filter_of(node: &Node, request: &FindRequest) -> Answer<Filter> {
     })
 }
 
+/// What who offers must be worth.
+fn demands_of(node: &Node, request: &FindRequest) -> Answer<Demands> {
+    let mut scores = BTreeMap::new();
+    for (model, least) in &request.min_score {
+        let max = node.score_max(model).map_err(|error| match error {
+            NodeError::NoModel(known) => ControlError::BadRequest(format!(
+                "`{}` is no scoring model: use one of {known}",
+                model.escape_default()
+            )),
+            other => other.into(),
+        })?;
+        if !(0.0..=max.to_f64()).contains(least) {
+            let problem = format!(
+                "the least score by {model} lies between 0 and {}",
+                max.to_f64()
+            );
+            return Err(ControlError::BadRequest(problem));
+        }
+        scores.insert(model.clone(), Fixed::from_f64(*least));
+    }
+    let class = request.class.as_deref().map(class_of).transpose()?;
+    Ok(Demands {
+        scores,
+        class: class.unwrap_or_default(),
+    })
+}
+
+fn class_of(name: &str) -> Answer<IdentityClass> {
+    let class = CLASSES.into_iter().find(|class| class_name(*class) == name);
+    class.ok_or_else(|| {
+        ControlError::BadRequest(format!(
+            "`{}` is no class of identity: use {}",
+            name.escape_default(),
+            CLASSES.map(class_name).join(", ")
+        ))
+    })
+}
+
 pub(crate) async fn watch(node: &Node, request: FindRequest) -> Answer<Stream<OfferView>> {
-    let filter = filter_of(node, &request)?;
+    let (filter, demands) = (filter_of(node, &request)?, demands_of(node, &request)?);
     let trust_min = filter.trust_min;
     let mut news = node.watch_services(filter).await.map_err(refused)?;
     let (lines, stream) = mpsc::channel(WATCH_QUEUE);
@@ -192,11 +230,11 @@ pub(crate) async fn watch(node: &Node, request: FindRequest) -> Answer<Stream<Of
             let DirectoryEvent::Discovered { entry, .. } = event else {
                 continue;
             };
-            let Ok(standing) = node.standing(entry.author).await else {
-                return;
-            };
-            let trusted = trust_min.is_none_or(|least| standing.trust >= least);
-            if trusted && lines.send(entry_view(&entry, &standing)).await.is_err() {
+            let judged = node.judge_service(entry, trust_min, demands.clone()).await;
+            let Ok(offer) = judged else { return };
+            if let Some(offer) = offer
+                && lines.send(offer_view(offer)).await.is_err()
+            {
                 return;
             }
         }
@@ -205,20 +243,16 @@ pub(crate) async fn watch(node: &Node, request: FindRequest) -> Answer<Stream<Of
 }
 
 fn offer_view(offer: Offer) -> OfferView {
-    view_of(&offer.entry, offer.trust, offer.level.name())
-}
-
-fn entry_view(entry: &Entry, standing: &Standing) -> OfferView {
-    view_of(entry, standing.trust, standing.level.name())
-}
-
-fn view_of(entry: &Entry, trust: Fixed, level: &str) -> OfferView {
-    let id: NodeId = entry.author;
+    let (entry, scores) = (&offer.entry, offer.scores.iter());
     OfferView {
-        id: id.to_string(),
+        id: entry.author.to_string(),
         slot: entry.slot,
-        trust: shown(trust),
-        level: level.into(),
+        trust: shown(offer.trust),
+        level: offer.level.name().into(),
+        class: class_name(offer.class).into(),
+        scores: scores
+            .map(|(model, score)| ((*model).into(), shown(*score)))
+            .collect(),
         advertisement: advertisement_view(&entry.advertisement),
         sent: rfc3339(entry.sent),
         expires: rfc3339(entry.expires),

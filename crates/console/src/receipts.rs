@@ -17,13 +17,14 @@ use crate::{
     client::{Result, segment},
     routes::{Answer, query},
     time::rfc3339,
-    view::shown,
+    view::{class_name, shown},
 };
 
 /// What peers signed about each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReceiptsView {
-    /// The identity class of the peer asked about, or of this node: free, vouched or burned.
+    /// The identity class of the peer asked about, or of this node: free, vouched or
+    /// anchored.
     pub class: String,
     /// The latest receipt of each pair and service.
     pub receipts: Vec<ReceiptView>,
@@ -100,7 +101,7 @@ pub struct EdgeView {
 impl From<ReceiptBook> for ReceiptsView {
     fn from(book: ReceiptBook) -> Self {
         Self {
-            class: book.class.name().into(),
+            class: class_name(book.class).into(),
             receipts: book.receipts.into_iter().map(Into::into).collect(),
             claims: book.claims.into_iter().map(Into::into).collect(),
             faults: book.faults.into_iter().map(Into::into).collect(),

@@ -3,7 +3,7 @@
 use repute_base::{Fixed, Layer, Layers};
 use repute_node::{
     PeerStatus, Status,
-    trust::{Ban, Explanation, Gate, Standing},
+    trust::{Ban, Explanation, Gate, IdentityClass, Standing},
 };
 use repute_protocol::{Capability, Support};
 use serde::{Deserialize, Serialize};
@@ -192,6 +192,22 @@ pub struct StandingView {
 /// Six digits are what people compare; the ledger keeps twenty bits.
 pub(crate) fn shown(value: Fixed) -> f64 {
     (value.to_f64() * 1e6).round() / 1e6
+}
+
+/// Every class of identity, the cheapest first.
+pub(crate) const CLASSES: [IdentityClass; 3] = [
+    IdentityClass::Free,
+    IdentityClass::Vouched,
+    IdentityClass::Burned,
+];
+
+/// The word for a class. Nobody can burn yet: all of the highest are anchors.
+pub(crate) const fn class_name(class: IdentityClass) -> &'static str {
+    match class {
+        IdentityClass::Free => "free",
+        IdentityClass::Vouched => "vouched",
+        IdentityClass::Burned => "anchored",
+    }
 }
 
 impl From<Standing> for StandingView {

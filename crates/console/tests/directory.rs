@@ -112,6 +112,47 @@ async fn services_are_offered_watched_found_and_retracted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_score_and_a_class_are_asked_for_before_the_answer_is_cut() {
+    let (asker, offerer) = pair().await;
+    let mut news = asker.client.watch_services(&wanted("all")).await.unwrap();
+    let request = AdvertiseRequest {
+        services: vec!["relay".into()],
+        ..AdvertiseRequest::default()
+    };
+    offerer.client.advertise(&request).await.unwrap();
+    let offer = news.next().await.unwrap().unwrap();
+    assert_eq!((offer.class.as_str(), offer.scores.len()), ("free", 0));
+    let by = |model: &str, least: f64, class: &str| FindRequest {
+        min_score: [(model.to_owned(), least)].into(),
+        class: Some(class.into()),
+        max: Some(1),
+        ..wanted("relay")
+    };
+    let client = &asker.client;
+    let found = client.find_services(&by("signing", 50.0, "free")).await;
+    assert_eq!(found.unwrap().found[0].scores["signing"], 50.0);
+    for unfitting in [by("signing", 50.1, "free"), by("signing", 0.0, "vouched")] {
+        let found = client.find_services(&unfitting).await.unwrap();
+        assert!(found.found.is_empty() && found.complete, "{found:?}");
+    }
+    let wrong = by("speed", 0.1, "free");
+    refused(client.find_services(&wrong).await, 400, "use one of peer,");
+    refused(
+        client.watch_services(&wrong).await.map(drop),
+        400,
+        "use one of peer,",
+    );
+    let wrong = by("peer", f64::from(2), "free");
+    refused(client.find_services(&wrong).await, 400, "between 0 and 1");
+    let wrong = by("peer", 0.5, "Free");
+    refused(
+        client.watch_services(&wrong).await.map(drop),
+        400,
+        "free, vouched, anchored",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_wrongly_says_how_to_ask() {
     let served = serve(None).await;
     let client = &served.client;

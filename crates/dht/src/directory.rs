@@ -30,10 +30,12 @@
 //! let lifetime = Duration::from_secs(3_600);
 //! directory.handle(now, DirectoryInput::Advertise { token: 1, advertisement, lifetime });
 //!
-//! // For the DHT under `all`, `signer` and `signer:spend`; then to be signed for gossip and offers.
+//! // For the DHT under `all`, `signer` and `signer:spend`; then to be kept, and to be signed for
+//! // gossip and offers.
 //! let outputs: Vec<_> = core::iter::from_fn(|| directory.poll_output()).collect();
 //! assert!(matches!(outputs[..3], [DirectoryOutput::Publish(_), ..]));
-//! assert!(matches!(outputs[3], DirectoryOutput::Sign { .. }));
+//! assert!(matches!(outputs[3], DirectoryOutput::Persist(_)));
+//! assert!(matches!(outputs[4], DirectoryOutput::Sign { .. }));
 //! # Ok::<(), repute_base::TooLong>(())
 //! ```
 
@@ -45,6 +47,7 @@ mod entry;
 mod error;
 mod filter;
 mod input;
+mod kept;
 mod locality;
 mod output;
 mod own;
@@ -58,9 +61,9 @@ use alloc::{
     vec::Vec,
 };
 
-use repute_base::{Address, Fixed, Machine, Mono, RecentMap, Timestamp, Wall};
+use repute_base::{Address, BoundedVec, Fixed, Machine, Mono, RecentMap, Timestamp, Wall};
 use repute_identity::NodeId;
-use repute_protocol::{MessageId, NetworkId};
+use repute_protocol::{MessageId, NetworkId, limits::ADDRESSES_MAX};
 
 use author::Author;
 use cache::Cache;
@@ -74,7 +77,7 @@ pub use entry::{Entry, HeardBy, OwnAdvertisement};
 pub use error::DirectoryError;
 pub use filter::Filter;
 pub use input::DirectoryInput;
-pub use output::{DirectoryEvent, DirectoryOutput};
+pub use output::{DirectoryEvent, DirectoryOutput, DirectoryWrite};
 
 /// What others offer, as far as this node heard, and what it offers itself.
 #[derive(Debug)]
@@ -87,6 +90,8 @@ pub struct Directory {
     cache: Cache,
     authors: RecentMap<NodeId, Author>,
     standings: RecentMap<NodeId, Worth>,
+    /// Where this node listens, best first.
+    listening: BoundedVec<Address, ADDRESSES_MAX>,
     /// Where linked peers are.
     links: BTreeMap<NodeId, Address>,
     /// Records at the signature check.
@@ -124,6 +129,7 @@ impl Directory {
             cache: Cache::new(&limits),
             authors: RecentMap::new(limits.authors_max),
             standings: RecentMap::new(limits.standings_max),
+            listening: BoundedVec::new(),
             links: BTreeMap::new(),
             checks: BTreeMap::new(),
             searches: BTreeMap::new(),
@@ -137,16 +143,17 @@ impl Directory {
     }
 
     /// What is known here and fits: the most trusted first, then the newest. At most as many as the
-    /// filter wants.
+    /// filter wants. `trust` says how far the caller trusts an author, or nothing for one that it
+    /// leaves out.
     pub fn find(
         &self,
         now: Wall,
         filter: &Filter,
-        trust: impl Fn(&NodeId) -> Fixed,
+        trust: impl Fn(&NodeId) -> Option<Fixed>,
     ) -> Vec<Arc<Entry>> {
         let live = self.cache.iter().filter(|entry| entry.expires > now);
         let fitting = live.filter(|entry| filter.matches(entry));
-        let judged = fitting.map(|entry| (trust(&entry.author), entry));
+        let judged = fitting.filter_map(|entry| Some((trust(&entry.author)?, entry)));
         let mut found: Vec<_> = judged
             .filter(|(trust, _)| filter.trust_min.is_none_or(|least| *trust >= least))
             .collect();
@@ -155,6 +162,13 @@ impl Directory {
         let max = filter.max.min(self.limits.found_max);
         let entries = found.into_iter().take(max);
         entries.map(|(_, entry)| Arc::clone(entry)).collect()
+    }
+
+    /// Takes back what an earlier run offered and persisted; what cannot be read is counted, and
+    /// forgotten at the start. Call before the first input.
+    pub fn restore(&mut self, slot: u8, bytes: &[u8]) {
+        let restored = self.own.restore(slot, bytes);
+        self.counters.unreadable += u64::from(!restored);
     }
 
     /// What this node offers, in the order of its keys.
@@ -219,6 +233,8 @@ impl Machine for Directory {
             "drain the outputs before the next input"
         );
         match input {
+            DirectoryInput::Start => self.start(now),
+            DirectoryInput::Listening { addresses } => self.listening(now, addresses),
             DirectoryInput::Advertise {
                 token,
                 advertisement,

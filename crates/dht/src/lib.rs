@@ -69,7 +69,8 @@ mod verify;
 pub use config::{Config, ConfigError, Serve};
 pub use directory::{
     Directory, DirectoryConfig, DirectoryCounters, DirectoryError, DirectoryEvent, DirectoryInput,
-    DirectoryLimits, DirectoryOutput, DirectoryRefusal, Entry, Filter, HeardBy, OwnAdvertisement,
+    DirectoryLimits, DirectoryOutput, DirectoryRefusal, DirectoryWrite, Entry, Filter, HeardBy,
+    OwnAdvertisement,
 };
 pub use engine::Dht;
 pub use input::{Draft, Input, Want};

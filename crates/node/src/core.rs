@@ -278,6 +278,7 @@ impl Core {
         self.start_hearing();
         self.start_directory();
         self.tell_dht(repute_dht::Input::Start);
+        self.tell_directory(repute_dht::DirectoryInput::Start);
         self.rank(now);
         self.tell_peers(repute_peers::Input::Start);
         self.next_look(now);

@@ -85,11 +85,13 @@ pub enum Shelf {
     Receipts,
     /// Records of the DHT, by key, author and slot.
     Records,
+    /// What this node offers in the directory, by slot.
+    Offers,
 }
 
 impl Shelf {
     /// Every shelf, in the order of their codes.
-    pub const ALL: [Self; 3] = [Self::Profiles, Self::Receipts, Self::Records];
+    pub const ALL: [Self; 4] = [Self::Profiles, Self::Receipts, Self::Records, Self::Offers];
 
     /// The stable number in the store.
     pub const fn code(self) -> u8 {
@@ -97,6 +99,7 @@ impl Shelf {
             Self::Profiles => 1,
             Self::Receipts => 2,
             Self::Records => 3,
+            Self::Offers => 4,
         }
     }
 

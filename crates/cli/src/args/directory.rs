@@ -75,7 +75,7 @@ pub(crate) struct Advertise {
     /// How long others find it after this node is gone, 10m to 6h
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) lifetime: String,
-    /// List what this node offers
+    /// List what this node offers: what was advertised and not retracted, before a restart too
     #[arg(long, conflicts_with_all = ["services", "retract"])]
     pub(crate) list: bool,
     /// Take back what is offered for --key, or all
@@ -97,6 +97,14 @@ pub(crate) struct Find {
     /// Only those trusted so much, 0 to 1; a stranger has 0.5
     #[arg(long, value_name = "TRUST")]
     pub(crate) min_trust: Option<f64>,
+    /// Only those with such a score by a model (peer, transfer, network, relay: 0 to 1; signing: 0
+    /// to 100), as `repute trust score` shows it; repeats
+    #[arg(long, value_name = "MODEL=VALUE")]
+    pub(crate) min_score: Vec<String>,
+    /// Only identities of this class or above: free, vouched (by a stamp, or the word of an anchor)
+    /// or anchored (in `trust.anchors` of this node)
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
     /// Only who asks exactly this of others; repeats
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) criterion: Vec<String>,

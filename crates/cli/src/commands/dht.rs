@@ -12,7 +12,7 @@ use crate::{
     args::{DhtCommand, Global},
     exit::{Exit, Failure},
     print::{print, print_json},
-    show::{bytes, escaped, parse_span, short, span},
+    show::{bytes, count, escaped, parse_span, short, span},
 };
 
 type Done = Result<(), Failure>;
@@ -126,8 +126,9 @@ async fn get(
     if view.records.is_empty() {
         let outcome = &view.lookup;
         let problem = format!(
-            "nothing is kept there: {} of {} nodes answered",
-            outcome.answers, outcome.requests
+            "nothing is kept there: {} of {} answered",
+            outcome.answers,
+            count(outcome.requests, "node")
         );
         return Err(Failure::new(Exit::NotFound, problem));
     }
@@ -218,10 +219,10 @@ fn step_text(out: &mut String, step: &DhtStepView) {
 
 fn outcome_text(outcome: &DhtOutcomeView) -> String {
     format!(
-        "{} requests, {} answers, {} hops, {}",
-        outcome.requests,
-        outcome.answers,
-        outcome.hops,
+        "{}, {}, {}, {}",
+        count(outcome.requests, "request"),
+        count(outcome.answers, "answer"),
+        count(outcome.hops, "hop"),
         span(outcome.took_ms)
     )
 }
@@ -253,8 +254,8 @@ fn stats_text(view: &DhtStatsView) -> String {
     line(
         "table",
         format!(
-            "{} nodes, {} waiting; shared bits: {}",
-            view.table.len(),
+            "{}, {} waiting; shared bits: {}",
+            count(view.table.len() as u64, "node"),
             view.replacements,
             buckets.join(" ")
         ),
@@ -275,15 +276,24 @@ fn stats_text(view: &DhtStatsView) -> String {
     line(
         "asked",
         format!(
-            "{} requests, {} answers, {} too late, {} not reached; {} lookups",
-            view.requests_sent, view.answers, view.timeouts, view.unreachable, view.lookups_ended
+            "{}, {}, {} too late, {} not reached; {}",
+            count(view.requests_sent, "request"),
+            count(view.answers, "answer"),
+            view.timeouts,
+            view.unreachable,
+            count(view.lookups_ended, "lookup")
         ),
     );
     line(
         "was asked",
         format!(
-            "{} requests, busy for {}; kept {}, handed on {}, put again {}",
-            view.requests_received, view.busy, view.stored, view.handed_over, view.replicated
+            "{}, busy for {}; kept {}, handed on {}, put again {}, repaired {}",
+            count(view.requests_received, "request"),
+            view.busy,
+            view.stored,
+            view.handed_over,
+            view.replicated,
+            view.repaired
         ),
     );
     line("refused", reasons(view.refused.iter()));
@@ -291,11 +301,11 @@ fn stats_text(view: &DhtStatsView) -> String {
     line(
         "directory",
         format!(
-            "{} known ({}), {} of its own; {} searches, {} in the DHT",
+            "{} known ({}), {} of its own; {}, {} in the DHT",
             directory.entries,
             bytes(directory.entry_bytes as u64),
             directory.own,
-            directory.searches,
+            search(directory.searches),
             directory.lookups
         ),
     );
@@ -311,6 +321,13 @@ fn stats_text(view: &DhtStatsView) -> String {
         ),
     );
     out
+}
+
+fn search(count: u64) -> String {
+    match count {
+        1 => "1 search".into(),
+        many => format!("{many} searches"),
+    }
 }
 
 /// Counts that are not zero, by reason.

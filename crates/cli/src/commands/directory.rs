@@ -1,6 +1,10 @@
 //! Services: offering them, and finding those of others.
 
-use std::{collections::BTreeSet, fmt::Write, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    time::Duration,
+};
 
 use repute_console::{
     AdvertiseRequest, AdvertisementView, CriterionView, FindRequest, Lines, OfferView,
@@ -45,7 +49,7 @@ pub(super) async fn advertise(global: &Global, args: Advertise) -> Done {
         return print_json(&view);
     }
     print(&format!(
-        "advertised until {}, and renewed as long as the node runs\n",
+        "advertised; signed until {}, and again and again until you retract it\n",
         view.expires
     ))
 }
@@ -62,6 +66,27 @@ fn criteria(pairs: &[String]) -> Result<Vec<CriterionView>, Failure> {
         }
     };
     pairs.iter().map(criterion).collect()
+}
+
+/// The least scores, by model.
+fn scores(pairs: &[String]) -> Result<BTreeMap<String, f64>, Failure> {
+    let mut scores = BTreeMap::new();
+    for pair in pairs {
+        let usage = |says: &str| {
+            let problem = format!("--min-score {}: {says}", escaped(pair));
+            Failure::new(Exit::Usage, problem)
+        };
+        let read = pair.split_once('=').and_then(|(model, value)| {
+            let value: f64 = value.parse().ok()?;
+            (!model.is_empty() && value.is_finite()).then(|| (model.to_owned(), value))
+        });
+        let (model, value) =
+            read.ok_or_else(|| usage("expected MODEL=VALUE, such as transfer=0.6"))?;
+        if scores.insert(model, value).is_some() {
+            return Err(usage("this model is named twice: name it once"));
+        }
+    }
+    Ok(scores)
 }
 
 async fn list(global: &Global) -> Done {
@@ -108,6 +133,8 @@ pub(super) async fn find(global: &Global, args: Find) -> Done {
         min_amount: args.min_amount,
         max_amount: args.max_amount,
         min_trust: args.min_trust,
+        min_score: scores(&args.min_score)?,
+        class: args.class,
         criteria: criteria(&args.criterion)?,
         author,
         max: Some(args.limit),
@@ -191,14 +218,22 @@ fn tell(global: &Global, seen: &mut Told, offer: &OfferView) -> Done {
 fn offer_text(offer: &OfferView) -> String {
     let said = &offer.advertisement;
     let mut out = format!(
-        "{}  {}  trust {:.3} ({})  by {} until {}\n",
+        "{}  trust {:.3} ({})\n  {}\n  {} identity, heard by {}, until {}\n",
         offer.id,
-        escaped(&said.services.join(" ")),
         offer.trust,
         offer.level,
+        escaped(&said.services.join(" ")),
+        offer.class,
         offer.heard_by,
         offer.expires
     );
+    if !offer.scores.is_empty() {
+        let scores = offer.scores.iter();
+        let scores: Vec<String> = scores
+            .map(|(model, score)| format!("{} {score:.3}", escaped(model)))
+            .collect();
+        let _written = writeln!(out, "  scores: {}", scores.join(", "));
+    }
     if !said.addresses.is_empty() {
         let _written = writeln!(out, "  at {}", said.addresses.join(", "));
     }

@@ -76,6 +76,11 @@ fn a_service_is_offered_found_by_what_it_says_and_taken_back() {
         fails(&run(asker.path(), unfitting), 5, "that fits");
     }
 
+    assert!(
+        shown.lines().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+
     let taken = offerer.text(&["advertise", "--retract", "--key", "02ab"]);
     assert_eq!(taken, "one advertisement taken back\n");
     let gone = || run(asker.path(), &["find", "relay", "--local"]);
@@ -86,6 +91,88 @@ fn a_service_is_offered_found_by_what_it_says_and_taken_back() {
     fails(&again, 5, "nothing is advertised");
     let none = offerer.text(&["advertise", "--list"]);
     assert!(none.contains("nothing is advertised"), "{none}");
+}
+
+#[test]
+fn what_is_offered_outlives_a_crash_until_it_is_retracted() {
+    let (asker, mut offerer) = Running::pair();
+    let said = offerer.text(&["advertise", "relay"]);
+    assert!(said.contains("until you retract it"), "{said}");
+    let sent = || {
+        let found = run(asker.path(), &["--json", "find", "relay", "--local"]);
+        let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+        found["found"][0]["sent"].as_str().map(str::to_owned)
+    };
+    let first = loop {
+        if let Some(first) = sent() {
+            break first;
+        }
+        std::thread::yield_now();
+    };
+    offerer.crash_and_start_again();
+    let own = offerer.json(&["advertise", "--list"]);
+    assert_eq!(own["advertisements"][0]["services"][0], "relay");
+    while sent().unwrap() <= first {
+        std::thread::yield_now();
+    }
+    offerer.text(&["advertise", "--retract"]);
+    offerer.crash_and_start_again();
+    let none = offerer.text(&["advertise", "--list"]);
+    assert!(none.contains("nothing is advertised"), "{none}");
+}
+
+#[test]
+fn who_offers_is_chosen_by_score_and_by_class() {
+    let offerer = Running::alone();
+    let anchors = format!("trust.anchors=[\"{}\"]", offerer.id());
+    let asker = Running::start(&["--join", offerer.ticket(), "--set", &anchors]);
+    let find = |words: &[&str]| run(asker.path(), &[&["find", "relay"], words].concat());
+    let watched = ["--watch", "--timeout", "3", "--json", "--class", "anchored"];
+    let mut ear =
+        asker.listen(&[&["find", "relay", "--min-score", "peer=0.01"], &watched[..]].concat());
+    offerer.text(&["advertise", "relay"]);
+    let mut said = String::new();
+    let out = ear.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut said).unwrap();
+    let offer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&offer["id"], &offer["class"]),
+        (&offerer.id().into(), &"anchored".into())
+    );
+    assert!(offer["scores"]["peer"].as_f64().unwrap() > 0.01, "{offer}");
+    assert!(ear.wait().unwrap().success());
+
+    // A newcomer's half of a hundred, and no more.
+    let fitting = [
+        "--class",
+        "vouched",
+        "--min-score",
+        "signing=50",
+        "--min-score",
+        "transfer=0.1",
+    ];
+    let shown = succeeds(&find(&fitting));
+    assert!(shown.contains("anchored identity, heard by"), "{shown}");
+    assert!(
+        shown.contains("scores: signing 50.000, transfer 0."),
+        "{shown}"
+    );
+    fails(
+        &find(&["--local", "--min-score", "signing=50.1"]),
+        5,
+        "that fits",
+    );
+    let says = |words: &[&str], says| fails(&find(words), 2, says);
+    says(
+        &["--min-score", "speed=1"],
+        "peer, transfer, network, signing, relay",
+    );
+    says(&["--min-score", "peer=1.5"], "between 0 and 1");
+    says(&["--min-score", "signing=-1"], "between 0 and 100");
+    says(&["--min-score", "peer"], "expected MODEL=VALUE");
+    says(&["--min-score", "peer=high"], "expected MODEL=VALUE");
+    says(&["--min-score", "peer=0", "--min-score", "peer=1"], "twice");
+    says(&["--class", "burned"], "free, vouched, anchored");
 }
 
 #[test]

@@ -40,9 +40,9 @@ impl Running {
         (first, second)
     }
 
-    fn start(flags: &[&str]) -> Self {
+    pub(crate) fn start(flags: &[&str]) -> Self {
         let dir = TempDir::with_prefix("repute-").unwrap();
-        let (process, greeting) = up(dir.path(), flags);
+        let (process, greeting) = up(dir.path(), ANYWHERE, flags);
         Self {
             dir,
             process,
@@ -53,7 +53,15 @@ impl Running {
     /// Starts once more a node that has stopped.
     pub(crate) fn start_again(&mut self, flags: &[&str]) {
         self.process.wait().unwrap();
-        (self.process, self.greeting) = up(self.path(), flags);
+        (self.process, self.greeting) = up(self.path(), ANYWHERE, flags);
+    }
+
+    /// Kills it as a power failure would, and starts it once more at the same address.
+    pub(crate) fn crash_and_start_again(&mut self) {
+        let listen = self.greeting["listen"][0].as_str().unwrap().to_owned();
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        (self.process, self.greeting) = up(self.path(), &listen, &[]);
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -110,9 +118,12 @@ impl Running {
     }
 }
 
-fn up(data_dir: &Path, flags: &[&str]) -> (Child, Value) {
+/// A free port.
+const ANYWHERE: &str = "127.0.0.1:0";
+
+fn up(data_dir: &Path, listen: &str, flags: &[&str]) -> (Child, Value) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_repute"))
-        .args(["up", "--json", "--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["up", "--json", "--listen", listen, "--data-dir"])
         .arg(data_dir)
         .args(flags)
         .env_remove("RUST_LOG")

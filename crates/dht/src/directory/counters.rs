@@ -62,6 +62,8 @@ pub struct DirectoryCounters {
     pub entry_bytes: usize,
     /// Advertisements of this node.
     pub own: usize,
+    /// Kept ones of this node that could not be read, and were forgotten.
+    pub unreadable: u64,
     /// Taken: new ones, changed ones, renewed ones.
     pub taken: u64,
     /// Taken back by their authors.

@@ -42,7 +42,7 @@ pub enum DirectoryError {
     },
     /// Signed for too short or too long.
     #[error(
-        "an advertisement is signed for {} to {} minutes and renewed while the node runs: choose \
+        "an advertisement is signed for {} to {} minutes and renewed until it is retracted: choose \
          a lifetime between these",
         DirectoryLimits::LIFETIME_MIN.as_secs() / 60,
         DirectoryLimits::LIFETIME_MAX.as_secs() / 60

@@ -19,6 +19,9 @@ pub struct Filter {
     pub criteria: Vec<Criterion>,
     /// The least trust in the author.
     pub trust_min: Option<Fixed>,
+    /// Whether the caller leaves out authors for reasons that are not known here: then any number
+    /// of those that are known may not be enough.
+    pub picky: bool,
     /// Only this author's.
     pub author: Option<NodeId>,
     /// Not this author's.
@@ -46,6 +49,7 @@ impl Filter {
             amount_max: u64::MAX,
             criteria: Vec::new(),
             trust_min: None,
+            picky: false,
             author: None,
             exclude: None,
             max: Self::MAX,

@@ -1,3 +1,4 @@
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +12,22 @@ use super::Filter;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum DirectoryInput {
-    /// Offer something, until it is retracted or the node ends. What was offered for the same key
-    /// is replaced. [`Advertised`](crate::DirectoryEvent::Advertised) or
+    /// Begins: what an earlier run offered is offered again.
+    Start,
+    /// Where this node listens: what offers say that name no addresses of their own, once a minute
+    /// has passed since they were signed. Before [`Start`](Self::Start), or what is restored is
+    /// offered without.
+    Listening {
+        /// Best first.
+        addresses: Vec<Address>,
+    },
+    /// Offer something, until it is retracted. What was offered for the same key is replaced.
+    /// [`Advertised`](crate::DirectoryEvent::Advertised) or
     /// [`Refused`](crate::DirectoryEvent::Refused) answers.
     Advertise {
         /// The caller's name for it.
         token: u64,
-        /// What.
+        /// What; without addresses, those where this node listens are put there.
         advertisement: Advertisement,
         /// How long each signature holds; renewed after a third.
         lifetime: Duration,

@@ -72,8 +72,30 @@ pub enum DirectoryOutput {
         /// What.
         kind: Misbehaviour,
     },
+    /// Keep or forget this in the store.
+    Persist(DirectoryWrite),
     /// For the application.
     Event(DirectoryEvent),
+}
+
+/// What the store must keep of this node's own offers: one row for each of its ten keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryWrite {
+    /// This is offered, in place of what was under this key.
+    Offer {
+        /// Which of this node's keys.
+        slot: u8,
+        /// When it was signed last.
+        said: Wall,
+        /// For [`Directory::restore`](crate::Directory::restore).
+        bytes: Vec<u8>,
+    },
+    /// Nothing is, any longer.
+    Forget {
+        /// Which of this node's keys.
+        slot: u8,
+    },
 }
 
 /// For the application.

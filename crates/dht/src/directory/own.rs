@@ -3,13 +3,13 @@
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use repute_base::{BoundedBytes, Mono, Timestamp, Wall};
+use repute_base::{Address, BoundedBytes, BoundedVec, Mono, Timestamp, Wall};
 use repute_protocol::{
     Advertisement, Envelope, Verified,
     limits::{RECORD_VALUE_MAX, SERVICE_KEY_MAX, SLOTS_MAX},
 };
 
-use super::{DirectoryError, DirectoryLimits, OwnAdvertisement};
+use super::{DirectoryError, DirectoryLimits, OwnAdvertisement, kept::Kept};
 
 type Key = BoundedBytes<SERVICE_KEY_MAX>;
 
@@ -21,6 +21,8 @@ pub(super) struct Own {
     next_token: u64,
     /// Goes up with each change of a place, so that a late signature is known as such.
     editions: u64,
+    /// Places of kept offers that could not be read.
+    unreadable: Vec<u8>,
 }
 
 /// What was said for one key. It stays for a minute after it was taken back.
@@ -28,19 +30,50 @@ pub(super) struct Own {
 pub(super) struct Slot {
     key: Key,
     /// When it was signed last.
-    said: Timestamp,
+    said: Said,
     edition: u64,
     pub(super) live: Option<Live>,
+}
+
+/// When something was signed: by this clock too, unless an earlier run did it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    mono: Option<Mono>,
+    wall: Wall,
+}
+
+impl From<Timestamp> for Said {
+    fn from(now: Timestamp) -> Self {
+        Self {
+            mono: Some(now.mono),
+            wall: now.wall,
+        }
+    }
 }
 
 /// What is offered now.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// As it was signed last, addresses included.
     pub(super) advertisement: Advertisement,
     pub(super) value: BoundedBytes<RECORD_VALUE_MAX>,
     pub(super) lifetime: Duration,
-    renew: Mono,
+    /// Whether its addresses are those where this node listens.
+    pub(super) fills: bool,
+    /// When to sign it again; not before the start.
+    renew: Option<Mono>,
+    /// Whether the DHT was given it as it is.
+    published: bool,
     pub(super) signed: Option<(Verified<Envelope>, Wall)>,
+}
+
+/// What it is time to sign, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// For gossip and neighbours: the DHT renews its own.
+    Renew,
+    /// For the DHT too: it was not given this yet.
+    Publish,
 }
 
 /// What a signature under way is for.
@@ -78,7 +111,7 @@ impl Own {
 
     pub(super) fn next_renewal(&self) -> Option<Mono> {
         let live = self.slots.values().filter_map(|slot| slot.live.as_ref());
-        live.map(|live| live.renew).min()
+        live.filter_map(|live| live.renew).min()
     }
 
     /// The place for a key, if it may be advertised now.
@@ -104,7 +137,7 @@ impl Own {
         self.editions += 1;
         let slot = Slot {
             key,
-            said: now,
+            said: now.into(),
             edition: self.editions,
             live: Some(live),
         };
@@ -125,32 +158,116 @@ impl Own {
         taken
     }
 
+    /// Takes back what an earlier run offered; false if it cannot be read, or has no place.
+    pub(super) fn restore(&mut self, place: u8, bytes: &[u8]) -> bool {
+        let read = Kept::from_bytes(bytes).and_then(Kept::into_live);
+        let free = |key: &Key| {
+            let taken = |(at, slot): (&u8, &Slot)| *at == place || slot.key == *key;
+            place < SLOTS_MAX && !self.slots.iter().any(taken)
+        };
+        let Some((live, wall)) = read.filter(|(live, _)| free(&live.advertisement.key)) else {
+            if !self.slots.contains_key(&place) {
+                self.unreadable.push(place);
+            }
+            return false;
+        };
+        self.editions += 1;
+        let slot = Slot {
+            key: live.advertisement.key.clone(),
+            said: Said { mono: None, wall },
+            edition: self.editions,
+            live: Some(live),
+        };
+        self.slots.insert(place, slot);
+        true
+    }
+
+    /// What was restored is signed from now on; gives the places of what could not be.
+    pub(super) fn start(&mut self, now: Mono) -> Vec<u8> {
+        for live in self
+            .slots
+            .values_mut()
+            .filter_map(|slot| slot.live.as_mut())
+        {
+            live.renew.get_or_insert(now);
+        }
+        core::mem::take(&mut self.unreadable)
+    }
+
+    /// This node listens elsewhere: offers that say where are signed again as soon as may be.
+    pub(super) fn listening(&mut self, now: Timestamp, addresses: &[Address]) {
+        for slot in self.slots.values_mut() {
+            let soon = now.mono + slot.wait(now);
+            let Some(live) = slot.live.as_mut() else {
+                continue;
+            };
+            if live.filled(addresses).is_some() {
+                live.renew = live.renew.map(|renew| renew.min(soon));
+            }
+        }
+    }
+
     /// Whose turn it is to be signed again.
     pub(super) fn due(&self, now: Mono) -> Vec<u8> {
-        let live = |slot: &Slot| slot.live.as_ref().is_some_and(|live| live.renew <= now);
+        let is_due = |live: &Live| live.renew.is_some_and(|renew| renew <= now);
+        let live = |slot: &Slot| slot.live.as_ref().is_some_and(is_due);
         let due = self.slots.iter().filter(|(_, slot)| live(slot));
         due.map(|(place, _)| *place).collect()
     }
 
-    /// Begins to sign the offer in a place: what to sign, for how long, under which number.
-    pub(super) fn begin(
+    /// Has an offer say where this node listens now, if it is to; that is a change, for which it
+    /// may have to wait.
+    pub(super) fn refresh(
         &mut self,
         now: Timestamp,
         place: u8,
-        token: Option<u64>,
-    ) -> Option<(u64, BoundedBytes<RECORD_VALUE_MAX>, Wall)> {
+        addresses: &[Address],
+    ) -> Option<Due> {
+        let slot = self.slots.get_mut(&place)?;
+        let wait = slot.wait(now);
+        let live = slot.live.as_mut()?;
+        if let Some((advertisement, value)) = live.filled(addresses) {
+            if !wait.is_zero() {
+                live.renew = Some(now.mono + wait);
+                return None;
+            }
+            (live.advertisement, live.value) = (advertisement, value);
+            (live.published, live.signed) = (false, None);
+            self.editions += 1;
+            slot.edition = self.editions;
+        }
+        match core::mem::replace(&mut live.published, true) {
+            true => Some(Due::Renew),
+            false => Some(Due::Publish),
+        }
+    }
+
+    /// What the DHT is given of an offer.
+    pub(super) fn offer(&self, place: u8) -> Option<&Live> {
+        self.slots.get(&place)?.live.as_ref()
+    }
+
+    /// Begins to sign the offer in a place: what to sign, for how long, under which number; and
+    /// what to keep of it.
+    pub(super) fn begin(&mut self, now: Timestamp, place: u8, token: Option<u64>) -> Option<Begun> {
         let slot = self.slots.get_mut(&place)?;
         let live = slot.live.as_mut()?;
-        slot.said = now;
-        live.renew = now.mono + live.lifetime / 3;
+        slot.said = now.into();
+        live.renew = Some(now.mono + live.lifetime / 3);
         let (value, expires) = (live.value.clone(), now.wall + live.lifetime);
+        let kept = Kept::of(live, now.wall).to_bytes();
         let signing = Signing::Offer {
             slot: place,
             edition: slot.edition,
             expires,
             token,
         };
-        Some((self.sign(signing), value, expires))
+        Some(Begun {
+            token: self.sign(signing),
+            value,
+            expires,
+            kept,
+        })
     }
 
     /// A number for a signature. The oldest is given up when there are too many.
@@ -175,6 +292,15 @@ impl Own {
     }
 }
 
+/// A signature that is asked for.
+pub(super) struct Begun {
+    pub(super) token: u64,
+    pub(super) value: BoundedBytes<RECORD_VALUE_MAX>,
+    pub(super) expires: Wall,
+    /// For the store.
+    pub(super) kept: Vec<u8>,
+}
+
 impl Slot {
     /// How long until it may be said anew. By both clocks: the date is what others judge by.
     fn wait(&self, now: Timestamp) -> Duration {
@@ -184,16 +310,18 @@ impl Slot {
             true => Duration::ZERO,
             false => (self.said.wall + pause).since(now.wall),
         };
-        by_date.max((self.said.mono + pause).since(now.mono))
+        let here = self.said.mono.map(|said| (said + pause).since(now.mono));
+        by_date.max(here.unwrap_or_default())
     }
 }
 
 impl Live {
-    /// Checks what others would refuse.
+    /// Checks what others would refuse. An offer that does not say where this node is gets the
+    /// addresses where it listens; what is restored has what it said before.
     pub(super) fn new(
-        now: Mono,
         advertisement: Advertisement,
         lifetime: Duration,
+        listening: Option<&[Address]>,
     ) -> Result<Self, DirectoryError> {
         if advertisement.services.is_empty() {
             return Err(DirectoryError::NoService);
@@ -207,14 +335,45 @@ impl Live {
         if !(DirectoryLimits::LIFETIME_MIN..=DirectoryLimits::LIFETIME_MAX).contains(&lifetime) {
             return Err(DirectoryError::Lifetime);
         }
-        let value = BoundedBytes::new(advertisement.encode())
-            .map_err(|long| DirectoryError::TooLong { len: long.len })?;
-        Ok(Self {
+        let value = value_of(&advertisement)?;
+        let mut live = Self {
+            fills: advertisement.addresses.is_empty(),
             advertisement,
             value,
             lifetime,
-            renew: now,
+            renew: None,
+            published: listening.is_some(),
             signed: None,
-        })
+        };
+        if let Some((advertisement, value)) = listening.and_then(|listening| live.filled(listening))
+        {
+            (live.advertisement, live.value) = (advertisement, value);
+        }
+        Ok(live)
     }
+
+    /// The same offer with the addresses where this node listens now, as many as fit; nothing if
+    /// it says so already, or says what it was told to.
+    fn filled(
+        &self,
+        addresses: &[Address],
+    ) -> Option<(Advertisement, BoundedBytes<RECORD_VALUE_MAX>)> {
+        if !self.fills {
+            return None;
+        }
+        let fitting = (0..=addresses.len()).rev().find_map(|count| {
+            let mut filled = self.advertisement.clone();
+            filled.addresses = BoundedVec::truncated(addresses.iter().take(count).copied());
+            let value = value_of(&filled).ok()?;
+            Some((filled, value))
+        });
+        fitting.filter(|(_, value)| *value != self.value)
+    }
+}
+
+fn value_of(
+    advertisement: &Advertisement,
+) -> Result<BoundedBytes<RECORD_VALUE_MAX>, DirectoryError> {
+    BoundedBytes::new(advertisement.encode())
+        .map_err(|long| DirectoryError::TooLong { len: long.len })
 }

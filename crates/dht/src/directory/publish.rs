@@ -3,7 +3,7 @@
 use alloc::{collections::BTreeSet, string::String, vec::Vec};
 use core::time::Duration;
 
-use repute_base::{Address, BoundedBytes, Timestamp, Wall};
+use repute_base::{Address, BoundedBytes, BoundedVec, Timestamp, Wall};
 use repute_identity::NodeId;
 use repute_protocol::{
     Advertisement, Envelope, Record, RecordKind, RecordList, Verified,
@@ -11,8 +11,8 @@ use repute_protocol::{
 };
 
 use super::{
-    Directory, DirectoryError, DirectoryEvent, DirectoryLimits, DirectoryOutput,
-    own::{Live, Signing},
+    Directory, DirectoryError, DirectoryEvent, DirectoryLimits, DirectoryOutput, DirectoryWrite,
+    own::{Begun, Due, Live, Signing},
 };
 use crate::Draft;
 
@@ -24,7 +24,7 @@ impl Directory {
         advertisement: Advertisement,
         lifetime: Duration,
     ) {
-        let live = Live::new(now.mono, advertisement, lifetime);
+        let live = Live::new(advertisement, lifetime, Some(&self.listening));
         let placed = live.and_then(|live| {
             let place = self.own.place(now, &live.advertisement.key)?;
             Ok((place, live))
@@ -37,22 +37,46 @@ impl Directory {
 
     fn publish(&mut self, now: Timestamp, token: u64, slot: u8, live: Live) {
         let names = names_of(&live.advertisement);
-        let (value, lifetime) = (live.value.clone(), live.lifetime);
         if let Some(former) = self.own.put(now, slot, live) {
             for name in names_of(&former.advertisement).difference(&names) {
                 self.leave(now, slot, name, &former.value);
             }
         }
-        for name in names.iter().filter_map(|name| bounded(name)) {
-            self.output(DirectoryOutput::Publish(Draft {
-                kind: RecordKind::Advertisement,
-                slot,
-                name,
-                value: value.clone(),
-                lifetime,
-            }));
-        }
+        self.publish_names(slot);
         self.sign_offer(now, slot, Some(token));
+    }
+
+    /// Gives the DHT an offer, under each of its names.
+    fn publish_names(&mut self, slot: u8) {
+        let Some(live) = self.own.offer(slot) else {
+            return;
+        };
+        let (value, lifetime) = (live.value.clone(), live.lifetime);
+        for name in names_of(&live.advertisement) {
+            if let Some(name) = bounded(&name) {
+                self.output(DirectoryOutput::Publish(Draft {
+                    kind: RecordKind::Advertisement,
+                    slot,
+                    name,
+                    value: value.clone(),
+                    lifetime,
+                }));
+            }
+        }
+    }
+
+    /// Begins to offer what an earlier run offered, and was not taken back.
+    pub(super) fn start(&mut self, now: Timestamp) {
+        for slot in self.own.start(now.mono) {
+            self.output(DirectoryOutput::Persist(DirectoryWrite::Forget { slot }));
+        }
+        self.renew(now);
+    }
+
+    /// This node listens there now.
+    pub(super) fn listening(&mut self, now: Timestamp, addresses: Vec<Address>) {
+        self.listening = BoundedVec::truncated(addresses);
+        self.own.listening(now, &self.listening);
     }
 
     pub(super) fn retract(
@@ -68,6 +92,7 @@ impl Directory {
         }
         let count = taken.len();
         for (slot, live) in taken {
+            self.output(DirectoryOutput::Persist(DirectoryWrite::Forget { slot }));
             for name in names_of(&live.advertisement) {
                 self.leave(now, slot, &name, &live.value);
             }
@@ -96,11 +121,24 @@ impl Directory {
         self.sign_record((token, slot), name, value.clone(), expires);
     }
 
-    /// Signs what gossip and neighbours are told.
+    /// Signs what gossip and neighbours are told. What is kept says when, so that another run
+    /// waits as this one would.
     fn sign_offer(&mut self, now: Timestamp, slot: u8, token: Option<u64>) {
-        if let Some((token, value, expires)) = self.own.begin(now, slot, token) {
-            self.sign_record((token, slot), Advertisement::ALL, value, expires);
-        }
+        let Some(begun) = self.own.begin(now, slot, token) else {
+            return;
+        };
+        let Begun {
+            token,
+            value,
+            expires,
+            kept,
+        } = begun;
+        self.output(DirectoryOutput::Persist(DirectoryWrite::Offer {
+            slot,
+            said: now.wall,
+            bytes: kept,
+        }));
+        self.sign_record((token, slot), Advertisement::ALL, value, expires);
     }
 
     fn sign_record(
@@ -125,6 +163,12 @@ impl Directory {
     /// Signs again what a third of its life has passed of.
     pub(super) fn renew(&mut self, now: Timestamp) {
         for slot in self.own.due(now.mono) {
+            let Some(due) = self.own.refresh(now, slot, &self.listening) else {
+                continue;
+            };
+            if due == Due::Publish {
+                self.publish_names(slot);
+            }
             self.sign_offer(now, slot, None);
         }
     }

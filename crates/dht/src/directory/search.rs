@@ -37,11 +37,11 @@ impl Directory {
         self.output(DirectoryOutput::Lookup { token, key, max });
     }
 
-    /// Whether what is known here leaves nothing to ask for. Trust is not known here, so whoever
-    /// asks for it needs all there are.
+    /// Whether what is known here leaves nothing to ask for. What an author is worth is not known
+    /// here, so whoever asks for it needs all there are.
     fn is_enough(&self, now: Timestamp, filter: &Filter) -> bool {
-        filter.trust_min.is_none()
-            && self.find(now.wall, filter, |_| Fixed::HALF).len() >= filter.max.max(1)
+        let known = || self.find(now.wall, filter, |_| Some(Fixed::HALF)).len();
+        filter.trust_min.is_none() && !filter.picky && known() >= filter.max.max(1)
     }
 
     pub(super) fn looked_up(&mut self, now: Timestamp, token: u64, envelope: &Verified<Envelope>) {

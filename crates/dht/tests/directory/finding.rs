@@ -48,7 +48,7 @@ fn amounts_criteria_and_authors_are_filtered() {
     let found = |change: &dyn Fn(&mut Filter)| {
         let mut filter = Filter::of("signer").unwrap();
         change(&mut filter);
-        let trust = |_: &NodeId| Fixed::ratio(6, 10);
+        let trust = |_: &NodeId| Some(Fixed::ratio(6, 10));
         let found = stage.directory.find(stage.now().wall, &filter, trust);
         found.len() == 1
     };
@@ -88,7 +88,7 @@ fn the_most_trusted_come_first_and_the_newest_of_equals() {
     let mut late = Author::new(5);
     stage.gossiped(&late.says(4, &offer(&["seeder"])));
     let best = ids[2];
-    let trust = |id: &NodeId| if *id == best { Fixed::ONE } else { Fixed::HALF };
+    let trust = |id: &NodeId| Some(if *id == best { Fixed::ONE } else { Fixed::HALF });
     let filter = Filter {
         max: 2,
         ..Filter::of("seeder").unwrap()
@@ -104,9 +104,9 @@ fn the_dht_is_asked_only_if_there_are_not_enough_here() {
     let mut author = Author::new(1);
     stage.gossiped(&author.says(0, &offer(&["seeder"])));
     stage.take();
-    let mut find = |max, local, trust_min| {
+    let mut find = |max, local, (trust_min, picky)| {
         let mut filter = Filter::of("seeder").unwrap();
-        (filter.max, filter.trust_min) = (max, trust_min);
+        (filter.max, filter.trust_min, filter.picky) = (max, trust_min, picky);
         let token = 7;
         stage.handle(Input::Find {
             token,
@@ -120,13 +120,41 @@ fn the_dht_is_asked_only_if_there_are_not_enough_here() {
         stage.take();
         asked
     };
-    assert!(!find(1, false, None), "one is enough");
-    assert!(find(2, false, None), "two are wanted");
-    assert!(!find(2, true, None), "only what is known here");
+    assert!(!find(1, false, (None, false)), "one is enough");
+    assert!(find(2, false, (None, false)), "two are wanted");
+    assert!(!find(2, true, (None, true)), "only what is known here");
     assert!(
-        find(1, false, Some(Fixed::HALF)),
+        find(1, false, (Some(Fixed::HALF), false)),
         "the one known may not be trusted"
     );
+    assert!(
+        find(1, false, (None, true)),
+        "the one known may be left out"
+    );
+}
+
+#[test]
+fn whom_the_caller_leaves_out_takes_no_place_of_those_wanted() {
+    let mut stage = Stage::new();
+    let mut ids = Vec::new();
+    for seed in 1..=6 {
+        let mut author = Author::new(seed);
+        stage.gossiped(&author.says(0, &offer(&["seeder"])));
+        ids.push(author.id());
+    }
+    let wanted = ids.split_off(4);
+    let filter = Filter {
+        max: 2,
+        ..Filter::of("seeder").unwrap()
+    };
+    // The others are trusted more.
+    let trust = |id: &NodeId| wanted.contains(id).then_some(Fixed::ratio(1, 4));
+    let found = stage.directory.find(stage.now().wall, &filter, trust);
+    let mut found: Vec<NodeId> = found.iter().map(|entry| entry.author).collect();
+    found.sort_unstable();
+    let mut wanted = wanted.clone();
+    wanted.sort_unstable();
+    assert_eq!(found, wanted);
 }
 
 #[test]
@@ -169,7 +197,7 @@ proptest! {
         stage.gossiped(&Author::new(1).says(0, &advertisement));
         let mut filter = Filter::of("relay").unwrap();
         (filter.amount_min, filter.amount_max) = ordered(asked);
-        let found = stage.directory.find(stage.now().wall, &filter, |_| Fixed::HALF);
+        let found = stage.directory.find(stage.now().wall, &filter, |_| Some(Fixed::HALF));
         let overlap = (filter.amount_min..=filter.amount_max)
             .any(|amount| (advertisement.amount_min..=advertisement.amount_max).contains(&amount));
         prop_assert_eq!(!found.is_empty(), overlap);

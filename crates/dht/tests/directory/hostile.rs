@@ -194,7 +194,7 @@ fn more_than_one_a_minute_is_a_flood_of_its_author_whoever_brings_it() {
     let shown = stage
         .directory
         .find(stage.now().wall, &Filter::of("seeder").unwrap(), |_| {
-            repute_base::Fixed::HALF
+            Some(repute_base::Fixed::HALF)
         });
     assert_eq!(shown.len(), 1, "what was said in time still stands");
 }

@@ -11,5 +11,6 @@ mod bounds;
 mod finding;
 mod hearing;
 mod hostile;
+mod restarting;
 mod stage;
 mod telling;

@@ -1,11 +1,11 @@
 //! One directory, and authors who sign what they like.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Machine, Timestamp, Wall};
 use repute_dht::{
     Directory, DirectoryConfig, DirectoryEvent, DirectoryInput as Input, DirectoryLimits,
-    DirectoryOutput as Output, Filter,
+    DirectoryOutput as Output, DirectoryWrite, Filter,
 };
 use repute_identity::{Identity, NodeId};
 use repute_protocol::{
@@ -142,6 +142,10 @@ pub(crate) struct Stage {
     /// Whether signatures asked for are checked and made at once.
     pub(crate) prompt: bool,
     pub(crate) outputs: Vec<Output>,
+    /// What the store keeps of its offers.
+    pub(crate) rows: BTreeMap<u8, Vec<u8>>,
+    /// When this run began.
+    born: u64,
 }
 
 impl Stage {
@@ -158,11 +162,13 @@ impl Stage {
             counter: 0,
             prompt: true,
             outputs: Vec::new(),
+            rows: BTreeMap::new(),
+            born: 0,
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.ms, START + self.ms)
+        Timestamp::from_millis(self.ms - self.born, START + self.ms)
     }
 
     pub(crate) fn handle(&mut self, input: Input) {
@@ -174,9 +180,55 @@ impl Stage {
                 if self.prompt {
                     inputs.extend(self.answer(&output));
                 }
+                self.keep(&output);
                 self.outputs.push(output);
             }
         }
+    }
+
+    fn keep(&mut self, output: &Output) {
+        match output {
+            Output::Persist(DirectoryWrite::Offer { slot, bytes, .. }) => {
+                self.rows.insert(*slot, bytes.clone());
+            }
+            Output::Persist(DirectoryWrite::Forget { slot }) => {
+                self.rows.remove(slot);
+            }
+            _ => {}
+        }
+    }
+
+    /// Stops, and comes back after `pause` as another run that listens there.
+    pub(crate) fn restart(&mut self, pause: u64, listens: &str) {
+        self.ms += pause;
+        self.born = self.ms;
+        self.outputs.clear();
+        let limits = DirectoryLimits::default();
+        self.directory =
+            Directory::new(self.me.id(), network(), DirectoryConfig::default(), limits);
+        for (slot, bytes) in &self.rows {
+            self.directory.restore(*slot, bytes);
+        }
+        self.listens(listens);
+        self.handle(Input::Start);
+    }
+
+    pub(crate) fn listens(&mut self, at: &str) {
+        let addresses = vec![at.parse().unwrap()];
+        self.handle(Input::Listening { addresses });
+    }
+
+    /// What was told by gossip since the last look.
+    pub(crate) fn told(&mut self) -> Vec<Advertisement> {
+        let told = self.take().into_iter().filter_map(|output| match output {
+            Output::Gossip { data } => {
+                let envelope = Envelope::decode(data).unwrap();
+                let filed = Record::file(&envelope, envelope.sent()).unwrap();
+                Some(Advertisement::decode(&filed.record.value).unwrap())
+            }
+            _ => None,
+        });
+        told.collect()
     }
 
     /// What a shell does about signatures.
@@ -211,8 +263,10 @@ impl Stage {
     /// Lets time pass, ticking whenever the directory wants it.
     pub(crate) fn pass(&mut self, ms: u64) {
         let end = self.ms + ms;
+        let born = self.born;
         let due = |directory: &Directory| {
-            let due = directory.next_deadline().map(|due| due.as_millis());
+            let due = directory.next_deadline();
+            let due = due.map(|due| due.as_millis() + born);
             due.filter(|due| *due <= end)
         };
         while let Some(due) = due(&self.directory) {
@@ -274,7 +328,7 @@ impl Stage {
             max: usize::MAX,
             ..Filter::of(kind).unwrap()
         };
-        let trust = |_: &NodeId| repute_base::Fixed::HALF;
+        let trust = |_: &NodeId| Some(repute_base::Fixed::HALF);
         let found = self.directory.find(self.now().wall, &filter, trust);
         let mut known: Vec<NodeId> = found.iter().map(|entry| entry.author).collect();
         known.sort_unstable();

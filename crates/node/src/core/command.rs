@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use repute_base::{Address, BoundedBytes, BoundedVec, Timestamp};
-use repute_dht::{DirectoryInput, Input as DhtInput};
+use repute_dht::Input as DhtInput;
 use repute_protocol::{
     AddressRecord, DisconnectReason, Envelope, EnvelopeKind, Frame, Payload, Verified,
 };
@@ -102,14 +102,8 @@ impl Core {
                 | DhtInput::Retract { .. }
                 | DhtInput::Put { .. }),
             ) => self.tell_dht(input),
-            Command::Directory(
-                input @ (DirectoryInput::Advertise { .. }
-                | DirectoryInput::Retract { .. }
-                | DirectoryInput::Find { .. }
-                | DirectoryInput::Watch { .. }
-                | DirectoryInput::Unwatch { .. }),
-            ) => self.tell_directory(input),
-            Command::Dht(_) | Command::Directory(_) => {}
+            Command::Dht(_) => {}
+            Command::Directory(input) => self.directory_command(now, input),
             Command::Disconnect { peer } => {
                 let reason = DisconnectReason::Requested;
                 self.tell_peers(repute_peers::Input::Drop { peer, reason });

@@ -247,7 +247,8 @@ pub enum Command {
     },
     /// Something for the DHT: a lookup, a search, a publication.
     Dht(repute_dht::Input),
-    /// Something for the directory: an offer, a search, a watch.
+    /// Something for the directory: an offer, a search, a watch. An offer that is made or taken
+    /// back is also answered by [`Event::Done`](super::Event::Done) once durable.
     Directory(repute_dht::DirectoryInput),
     /// Close the link to a peer.
     Disconnect {

@@ -86,6 +86,20 @@ pub enum Write {
         /// Its key, author and slot.
         place: (RecordKey, NodeId, u8),
     },
+    /// What this node offers in the directory, under one of its keys.
+    Offer {
+        /// Which.
+        slot: u8,
+        /// When it was signed last.
+        said: Wall,
+        /// The stored form.
+        bytes: Vec<u8>,
+    },
+    /// An offer that was taken back.
+    ForgetOffer {
+        /// Of which key.
+        slot: u8,
+    },
     /// The nodes of the DHT to begin with after a restart. Replaces the earlier list.
     Contacts(Vec<Contact>),
     /// What has been seen of some authors.

@@ -41,7 +41,10 @@ impl Core {
             dht.restore_record(record.clone());
         }
         let (policy, limits) = (config.directory, config.limits.directory);
-        let directory = Directory::new(me, network, policy, limits);
+        let mut directory = Directory::new(me, network, policy, limits);
+        for (slot, bytes) in &snapshot.offers {
+            directory.restore(*slot, bytes);
+        }
         Ok((Some(Box::new(dht)), Some(Box::new(directory))))
     }
 
@@ -109,8 +112,10 @@ impl Core {
         self.tell_directory_standing(peer, trust, closed);
     }
 
-    /// Tells the DHT where this node is: as a contact, and as a record that its id leads to.
+    /// Tells the DHT where this node is: as a contact, and as a record that its id leads to. What
+    /// the directory offers says so too.
     pub(super) fn dht_listening(&mut self, addresses: Vec<Address>) {
+        self.directory_listening(addresses.clone());
         self.tell_dht(Input::Listening {
             addresses: addresses.clone(),
         });

@@ -1,16 +1,18 @@
 //! The directory's outputs, and what they mean to the others.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 
 use repute_base::{Address, BoundedBytes, Fixed, Machine, Timestamp};
-use repute_dht::{Directory, DirectoryInput, DirectoryOutput, Input as DhtInput, Want};
+use repute_dht::{
+    Directory, DirectoryInput, DirectoryOutput, DirectoryWrite, Input as DhtInput, Want,
+};
 use repute_identity::NodeId;
 use repute_protocol::{
     DhtFrame, Envelope, EnvelopeKind, Frame, Message, RecordKind, RecordList, Topic, Unsigned,
     Verified,
 };
 
-use super::{Core, Event, Output, Priority, Step, route_dht::NOBODY};
+use super::{Core, Event, Output, Priority, Step, Write, route_dht::NOBODY};
 
 /// Lookups and publications of the directory in the DHT: those of the application are far below.
 pub(super) const DIRECTORY_TOKENS: u64 = 1 << 60;
@@ -55,6 +57,27 @@ impl Core {
                 causal: false,
             });
         }
+    }
+
+    /// What the application wants. Links, frames and verdicts come from the shell alone. What is
+    /// offered or taken back is done once it is durable.
+    pub(super) fn directory_command(&mut self, now: Timestamp, input: DirectoryInput) {
+        match &input {
+            DirectoryInput::Advertise { token, .. } | DirectoryInput::Retract { token, .. } => {
+                self.awaiting = Some(*token);
+                self.tell_directory(input);
+                self.settle(now);
+                self.finish_without_write();
+            }
+            DirectoryInput::Find { .. }
+            | DirectoryInput::Watch { .. }
+            | DirectoryInput::Unwatch { .. } => self.tell_directory(input),
+            _ => {}
+        }
+    }
+
+    pub(super) fn directory_listening(&mut self, addresses: Vec<Address>) {
+        self.tell_directory(DirectoryInput::Listening { addresses });
     }
 
     /// Whether this node itself listens to a topic, for advertisements.
@@ -173,6 +196,17 @@ impl Core {
                 key,
                 want: Want::All { max },
             }),
+            DirectoryOutput::Persist(write) => {
+                let write = match write {
+                    DirectoryWrite::Offer { slot, said, bytes } => {
+                        Write::Offer { slot, said, bytes }
+                    }
+                    DirectoryWrite::Forget { slot } => Write::ForgetOffer { slot },
+                    _ => return,
+                };
+                let id = self.persist(vec![write]);
+                self.acknowledge_with(id);
+            }
             DirectoryOutput::Misbehaviour { peer, kind } => self.misbehaved(peer, kind),
             DirectoryOutput::Event(event) => self.event(Event::Directory(event)),
             _ => {}

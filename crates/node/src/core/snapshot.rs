@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub hearsay: Vec<HearsayRecord>,
     /// Records of the DHT that are kept for others.
     pub dht_records: Vec<repute_protocol::Verified<repute_protocol::Envelope>>,
+    /// What this node offers in the directory: the slot, and the stored form.
+    pub offers: Vec<(u8, Vec<u8>)>,
     /// Nodes of the DHT to begin with, best first.
     pub contacts: Vec<repute_protocol::Contact>,
     /// What has been seen of each author.

@@ -13,6 +13,23 @@ const CONTACTS: &str = "dht-contacts";
 /// Contacts kept at most, as read back; the DHT keeps fewer.
 const CONTACTS_MAX: usize = 1_024;
 
+/// What this node offers under one of its keys.
+pub(super) fn put_offer(slot: u8, said: Wall, bytes: &[u8]) -> Row {
+    Row::Item(ItemRow {
+        shelf: Shelf::Offers,
+        key: vec![slot],
+        wall: said,
+        body: bytes.to_vec(),
+    })
+}
+
+pub(super) fn forget_offer(slot: u8) -> Row {
+    Row::ForgetItem {
+        shelf: Shelf::Offers,
+        key: vec![slot],
+    }
+}
+
 /// Which record: its key, author and slot.
 type Place = (RecordKey, NodeId, u8);
 
@@ -52,6 +69,12 @@ pub(super) fn load(store: &dyn Store, snapshot: &mut Snapshot) -> Result<u64, St
         match Envelope::decode(row.body.into()).map(Envelope::verify) {
             Ok(Ok(proven)) => snapshot.dht_records.push(proven),
             Ok(Err(_)) | Err(_) => unreadable += 1,
+        }
+    }
+    for row in store.items(Shelf::Offers)? {
+        match row.key[..] {
+            [slot] => snapshot.offers.push((slot, row.body)),
+            _ => unreadable += 1,
         }
     }
     if let Some(bytes) = store.state(CONTACTS)? {

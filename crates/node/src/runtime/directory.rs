@@ -2,14 +2,19 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use repute_base::{Address, BoundedBytes, BoundedVec, Fixed, Wall};
+use repute_base::{BoundedBytes, Fixed, Wall};
 use repute_dht::{DirectoryCounters, DirectoryEvent, DirectoryInput, Entry, Filter};
 use repute_identity::NodeId;
 use repute_protocol::{Advertisement, limits::SERVICE_KEY_MAX};
-use repute_trust::Level;
-use tokio::sync::mpsc;
+use repute_trust::{IdentityClass, Level};
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Node, ask::Ask, error::NodeError};
+use super::{
+    Node,
+    ask::{Ask, DurableAnswer},
+    demands::{Demands, Worth},
+    error::NodeError,
+};
 use crate::Command;
 
 /// Events that may wait for whoever asked or watches.
@@ -19,6 +24,8 @@ const ANSWER_QUEUE: usize = 256;
 pub(crate) struct DirectoryAsk {
     pub(crate) input: Box<dyn FnOnce(u64) -> DirectoryInput + Send>,
     pub(crate) answer: mpsc::Sender<DirectoryEvent>,
+    /// Who waits until what is asked for is durable, if anything is to be kept.
+    pub(crate) durable: Option<DurableAnswer>,
 }
 
 /// Who waits for events of the directory.
@@ -73,6 +80,22 @@ pub struct Offer {
     pub trust: Fixed,
     /// The level of that trust.
     pub level: Level,
+    /// What its identity cost, as far as it was shown to this node.
+    pub class: IdentityClass,
+    /// Its scores by the models that were asked for.
+    pub scores: Vec<(&'static str, Fixed)>,
+}
+
+impl Offer {
+    fn new(entry: Arc<Entry>, worth: Worth) -> Self {
+        Self {
+            entry,
+            trust: worth.standing.trust,
+            level: worth.standing.level,
+            class: worth.class,
+            scores: worth.scores,
+        }
+    }
 }
 
 /// What a search in the directory brought.
@@ -100,23 +123,20 @@ pub struct OwnOffer {
 }
 
 impl Node {
-    /// Offers a service until it is retracted or the node stops; returns for which of its keys,
-    /// and until when the first signature holds. Without addresses in it, those where this node
-    /// listens are put there.
+    /// Offers a service until it is retracted, over restarts too: done once durable. Returns for
+    /// which of its keys, and until when the first signature holds. Without addresses in it, those
+    /// where this node listens at the time are put there.
     ///
     /// # Errors
-    /// [`NodeError`] when the advertisement is unsound, too soon after the last, or one too many.
+    /// [`NodeError`] when the advertisement is unsound, too soon after the last, or one too many,
+    /// or the store refuses.
     pub async fn advertise(
         &self,
-        mut advertisement: Advertisement,
+        advertisement: Advertisement,
         lifetime: Duration,
     ) -> Result<(u8, Wall), NodeError> {
-        if advertisement.addresses.is_empty() {
-            let own: &[Address] = self.addresses();
-            advertisement.addresses = BoundedVec::truncated(own.iter().copied());
-        }
         let event = self
-            .ask_directory(move |token| DirectoryInput::Advertise {
+            .change_directory(move |token| DirectoryInput::Advertise {
                 token,
                 advertisement,
                 lifetime,
@@ -128,16 +148,18 @@ impl Node {
         }
     }
 
-    /// Offers a service no longer: that of this key, or all; returns how many were.
+    /// Offers a service no longer: that of this key, or all; returns how many were. Done once
+    /// durable.
     ///
     /// # Errors
-    /// [`NodeError`] when nothing is offered for the key, or the node has stopped.
+    /// [`NodeError`] when nothing is offered for the key, the store refuses, or the node has
+    /// stopped.
     pub async fn retract(
         &self,
         key: Option<BoundedBytes<SERVICE_KEY_MAX>>,
     ) -> Result<usize, NodeError> {
         let event = self
-            .ask_directory(move |token| DirectoryInput::Retract { token, key })
+            .change_directory(move |token| DirectoryInput::Retract { token, key })
             .await?;
         match event {
             DirectoryEvent::Retracted { count, .. } => Ok(count),
@@ -168,6 +190,26 @@ impl Node {
     /// # Errors
     /// [`NodeError`] when too many searches are under way or the node has stopped.
     pub async fn find_services(&self, filter: Filter, local: bool) -> Result<Offers, NodeError> {
+        self.find_services_by(filter, Demands::default(), local)
+            .await
+    }
+
+    /// Looks for services of those who are worth so much. All that are known are judged before
+    /// there are as many as wanted.
+    ///
+    /// # Errors
+    /// [`NodeError`] when there is no such model, too many searches are under way or the node has
+    /// stopped.
+    pub async fn find_services_by(
+        &self,
+        mut filter: Filter,
+        demands: Demands,
+        local: bool,
+    ) -> Result<Offers, NodeError> {
+        for model in demands.scores.keys() {
+            self.model(model)?;
+        }
+        filter.picky |= !demands.is_empty();
         let asked = filter.clone();
         let event = self
             .ask_directory(move |token| DirectoryInput::Find {
@@ -180,29 +222,47 @@ impl Node {
             DirectoryEvent::Found { complete, .. } => complete,
             other => return Err(refused(other)),
         };
+        let models = Arc::clone(&self.shared.models);
         let offers = self
             .inspect(move |view| {
-                let (wall, trust) = (view.now.wall, view.core.trust());
-                let worth = |author: &NodeId| trust.standing(*author, wall).trust;
-                let entries = view
-                    .core
+                let (core, wall) = (view.core, view.now.wall);
+                let worth = |author: &NodeId| {
+                    let author = (*author, filter.trust_min);
+                    demands.judge(core, &models, author, wall)
+                };
+                let trust = |author: &NodeId| worth(author).map(|worth| worth.standing.trust);
+                let found = core
                     .directory()
-                    .map(|directory| directory.find(wall, &filter, worth))
-                    .unwrap_or_default();
-                entries
-                    .into_iter()
-                    .map(|entry| {
-                        let standing = trust.standing(entry.author, wall);
-                        Offer {
-                            entry,
-                            trust: standing.trust,
-                            level: standing.level,
-                        }
-                    })
-                    .collect()
+                    .map(|directory| directory.find(wall, &filter, trust));
+                let entries = found.unwrap_or_default().into_iter();
+                let offer =
+                    |entry: Arc<Entry>| Some(Offer::new(Arc::clone(&entry), worth(&entry.author)?));
+                entries.filter_map(offer).collect()
             })
             .await?;
         Ok(Offers { offers, complete })
+    }
+
+    /// An entry with what this node thinks of its author now; nothing if that is not enough.
+    ///
+    /// # Errors
+    /// [`NodeError::NoModel`], or [`NodeError::Stopped`].
+    pub async fn judge_service(
+        &self,
+        entry: Arc<Entry>,
+        trust_min: Option<Fixed>,
+        demands: Demands,
+    ) -> Result<Option<Offer>, NodeError> {
+        for model in demands.scores.keys() {
+            self.model(model)?;
+        }
+        let models = Arc::clone(&self.shared.models);
+        self.inspect(move |view| {
+            let author = (entry.author, trust_min);
+            let worth = demands.judge(view.core, &models, author, view.now.wall)?;
+            Some(Offer::new(entry, worth))
+        })
+        .await
     }
 
     /// Tells of each new advertisement that fits, from now on, until the receiver is dropped.
@@ -213,7 +273,7 @@ impl Node {
         &self,
         filter: Filter,
     ) -> Result<mpsc::Receiver<DirectoryEvent>, NodeError> {
-        self.send_directory(move |token| DirectoryInput::Watch { token, filter })
+        self.send_directory(move |token| DirectoryInput::Watch { token, filter }, None)
             .await
     }
 
@@ -230,21 +290,38 @@ impl Node {
         &self,
         input: impl FnOnce(u64) -> DirectoryInput + Send + 'static,
     ) -> Result<DirectoryEvent, NodeError> {
-        let mut events = self.send_directory(input).await?;
+        let mut events = self.send_directory(input, None).await?;
         events.recv().await.ok_or(NodeError::Stopped)
+    }
+
+    /// What changes offers is told once it is durable.
+    async fn change_directory(
+        &self,
+        input: impl FnOnce(u64) -> DirectoryInput + Send + 'static,
+    ) -> Result<DirectoryEvent, NodeError> {
+        let (durable, done) = oneshot::channel();
+        let mut events = self.send_directory(input, Some(durable)).await?;
+        let event = events.recv().await.ok_or(NodeError::Stopped)?;
+        done.await.map_err(|_| NodeError::Stopped)??;
+        Ok(event)
     }
 
     async fn send_directory(
         &self,
         input: impl FnOnce(u64) -> DirectoryInput + Send + 'static,
+        durable: Option<DurableAnswer>,
     ) -> Result<mpsc::Receiver<DirectoryEvent>, NodeError> {
         if !self.inspect(|view| view.core.directory().is_some()).await? {
             return Err(NodeError::NoDht);
         }
         let (answer, events) = mpsc::channel(ANSWER_QUEUE);
         let input = Box::new(input);
-        self.ask(Ask::Directory(DirectoryAsk { input, answer }))
-            .await?;
+        self.ask(Ask::Directory(DirectoryAsk {
+            input,
+            answer,
+            durable,
+        }))
+        .await?;
         Ok(events)
     }
 }

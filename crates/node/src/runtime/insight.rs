@@ -146,7 +146,7 @@ impl Node {
         .await
     }
 
-    fn model(&self, name: &str) -> Result<&(dyn ScoringModel + Send + Sync), NodeError> {
+    pub(super) fn model(&self, name: &str) -> Result<&(dyn ScoringModel + Send + Sync), NodeError> {
         self.shared.models.of(name).ok_or_else(|| {
             let known: Vec<_> = self.shared.models.names().collect();
             NodeError::NoModel(known.join(", "))
@@ -154,7 +154,7 @@ impl Node {
     }
 }
 
-fn dossier(core: &Core, id: NodeId, wall: Wall) -> Dossier {
+pub(super) fn dossier(core: &Core, id: NodeId, wall: Wall) -> Dossier {
     Dossier {
         metrics: core.chronicle().metrics(id, core.trust().time(wall)),
         standing: core.trust().standing(id, wall),
@@ -181,7 +181,7 @@ fn encrypted(core: &Core, id: NodeId) -> Option<bool> {
     }
 }
 
-fn class(core: &Core, id: NodeId, wall: Wall) -> IdentityClass {
+pub(super) fn class(core: &Core, id: NodeId, wall: Wall) -> IdentityClass {
     let receipts = core.receipts();
     receipts.map_or(IdentityClass::Free, |known| {
         known.classes().class(&id, wall)

@@ -81,6 +81,8 @@ pub(crate) fn to_row(write: &Write) -> Row {
             wire,
         } => dht_rows::put(place, *expires, wire),
         Write::ForgetDhtRecord { place } => dht_rows::forget(place),
+        Write::Offer { slot, said, bytes } => dht_rows::put_offer(*slot, *said, bytes),
+        Write::ForgetOffer { slot } => dht_rows::forget_offer(*slot),
         Write::Contacts(list) => dht_rows::contacts(list),
         Write::Seen(authors) => Row::Seen(authors.iter().map(seen_row).collect()),
     }

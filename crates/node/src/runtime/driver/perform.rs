@@ -359,8 +359,11 @@ impl Driver {
                 let command = self.dht.ask(token, ask);
                 self.feed(Input::Command(command));
             }
-            Some(Ask::Directory(ask)) => {
+            Some(Ask::Directory(mut ask)) => {
                 let token = self.token();
+                if let Some(answer) = ask.durable.take() {
+                    self.durables.insert(token, answer);
+                }
                 let command = self.directory.ask(token, ask);
                 self.feed(Input::Command(command));
             }
