@@ -21,9 +21,36 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+mod availability;
+mod candidate;
+mod config;
+mod desk;
+mod download;
+mod engine;
+mod held;
+mod input;
+mod limits;
+mod output;
+mod pacer;
+mod piece;
 mod ranges;
+mod slots;
+mod stats;
+mod throughput;
+mod uploads;
+mod witness;
 
+pub use config::{Config, ConfigError, TierPolicy};
+pub use engine::Blobs;
+pub use input::{
+    Choice, DownloadId, Grade, Input, Order, Ranked, RequestId, StreamEnd, StreamId, Trouble,
+};
+pub use limits::Limits;
+pub use output::{
+    Event, Evidence, Left, Output, PlanRow, Progress, Refusal, SeederProgress, Stuck, Verdict,
+};
 pub use ranges::{GroupRanges, TooManyRanges};
+pub use stats::Stats;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
