@@ -126,6 +126,12 @@ mod tests {
     }
 
     #[test]
+    fn one_thing_is_not_many() {
+        let shown = [0u32, 1, 2].map(|number| count(number, "answer"));
+        assert_eq!(shown, ["0 answers", "1 answer", "2 answers"]);
+    }
+
+    #[test]
     fn a_peers_text_cannot_steer_the_terminal() {
         assert_eq!(escaped("a\x1b[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
     }

@@ -15,6 +15,7 @@ mod driver;
 mod error;
 mod handlers;
 mod insight;
+mod joined;
 mod laboratory;
 #[cfg(feature = "lan")]
 mod lan;

@@ -256,6 +256,36 @@ mod over_mainline {
         a_stale_ticket_leads_to_the_peer(&alice, &bob).await;
     }
 
+    /// Both had stopped, and one has moved: neither the address book nor a ticket at hand says where.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_peer_joined_by_ticket_is_sought_again_after_a_restart() {
+        let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let net = testnet();
+        let alice = Node::start(published(ours.path(), &net)).await.unwrap();
+        let bob = Node::start(published(theirs.path(), &net)).await.unwrap();
+        support::join(&bob, &alice).await;
+        let first = until_stored(&net, &alice).await;
+        let (id, ticket, port) = (alice.id(), alice.ticket(), alice.addresses().to_vec());
+        bob.shutdown().await;
+        alice.shutdown().await;
+
+        let alice = Node::start(published(ours.path(), &net)).await.unwrap();
+        assert_ne!(alice.addresses(), port);
+        // Alice must not be the one that dials: Bob listens elsewhere, too, and she does not seek.
+        eventually("published anew", || async {
+            let now = stored(&net, &ticket).await;
+            now.is_some_and(|item| item.seq() > first.seq() && item.value() != first.value())
+        })
+        .await;
+        let bob = Node::start(published(theirs.path(), &net)).await.unwrap();
+        eventually("linked again", || async { is_linked(&bob, id).await }).await;
+        let discovery = bob.status().await.unwrap().discovery;
+        assert!(discovery.found > 0, "{discovery:?}");
+        for node in [bob, alice] {
+            node.shutdown().await;
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn whoever_holds_a_discovery_key_cannot_send_others_elsewhere() {
         let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -258,15 +258,27 @@ pub(crate) fn spawn(ways: Vec<Box<dyn Discovery>>, desk: &Desk) -> JoinSet<()> {
 
 /// Notes whom a ticket names, if it says under which key to look.
 pub(crate) fn seek(sought: &watch::Sender<Vec<Sought>>, ticket: &Ticket) {
-    let Some(key) = ticket.discovery else { return };
-    let peer = ticket.node_id();
-    sought.send_modify(|all| {
-        all.retain(|one| one.peer != peer);
-        if all.len() >= SOUGHT_MAX {
-            all.remove(0);
-        }
-        all.push(Sought { peer, key });
-    });
+    if let Some(one) = Sought::of(ticket) {
+        sought.send_modify(|all| note(all, one));
+    }
+}
+
+/// The last that was named comes last; beyond the limit the first goes.
+pub(crate) fn note(all: &mut Vec<Sought>, one: Sought) {
+    all.retain(|known| known.peer != one.peer);
+    if all.len() >= SOUGHT_MAX {
+        all.remove(0);
+    }
+    all.push(one);
+}
+
+impl Sought {
+    /// Whom a ticket names; nothing if it does not say under which key to look.
+    pub(crate) fn of(ticket: &Ticket) -> Option<Self> {
+        let key = ticket.discovery?;
+        let peer = ticket.node_id();
+        Some(Self { peer, key })
+    }
 }
 
 #[cfg(test)]

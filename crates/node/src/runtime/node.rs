@@ -19,6 +19,7 @@ use super::{
     driver::{self, Parts},
     error::NodeError,
     insight,
+    joined::Joined,
     publishing::Publishing,
     receipts, rows, start, status,
     subscription::{Delivered, EVENT_QUEUE, EventStream, SUBSCRIBER_QUEUE, Subscription},
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     /// Under which key this node is published.
     discovery_key: Option<PublicKey>,
     sought: watch::Sender<Vec<Sought>>,
+    pub(super) joined: Joined,
     discovered: Tally,
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
@@ -85,6 +87,7 @@ impl Node {
         let clock = Clock::new(config.laboratory.as_ref().map(|lab| lab.wall));
         let mut snapshot = start::snapshot(store.as_ref(), clock.wall())?;
         snapshot.inception = Some(*identity.inception());
+        let joined = Joined::load(store.as_ref());
         let own = receipts::own(&config.data_dir, identity.id());
         let retention = config.core.gossip.retention;
         let network = config.core.network;
@@ -131,7 +134,8 @@ impl Node {
             blacklist_mode,
             models: Arc::new(config.models),
             discovery_key: known.key,
-            sought: watch::Sender::new(Vec::new()),
+            sought: watch::Sender::new(joined.all()),
+            joined,
             discovered: Tally::default(),
             asks: asks_in,
             publishes: publishes_in,
@@ -199,14 +203,20 @@ impl Node {
     }
 
     /// Joins the network through the node of this ticket. Whether it answers shows in
-    /// [`Node::events`].
+    /// [`Node::events`]. A ticket that says where to look is remembered, and its node sought again
+    /// after a restart.
     ///
     /// # Errors
-    /// [`NodeError::Stopped`].
+    /// [`NodeError`] when the store refuses, or the node has stopped.
     pub async fn join(&self, ticket: Ticket) -> Result<(), NodeError> {
         discovery::seek(&self.shared.sought, &ticket);
+        let sought = Sought::of(&ticket);
         let (peer, addresses) = (ticket.node_id(), ticket.addresses.into_vec());
-        self.command(Command::Join { peer, addresses }).await
+        self.command(Command::Join { peer, addresses }).await?;
+        match sought {
+            Some(one) => self.remember(one).await,
+            None => Ok(()),
+        }
     }
 
     /// Receives the messages of `topic` from now on, each exactly once.
