@@ -121,7 +121,12 @@ async fn an_offer_outlives_a_restart_until_it_is_retracted() {
     })
     .await;
 
-    let soon = offerer.advertise(relay(0), HOUR).await;
+    assert_eq!(
+        offerer.advertise(relay(0), HOUR).await.unwrap().0,
+        0,
+        "the same"
+    );
+    let soon = offerer.advertise(relay(0), 2 * HOUR).await;
     assert!(
         matches!(
             soon,

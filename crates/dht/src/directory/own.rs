@@ -130,6 +130,28 @@ impl Own {
         free.ok_or(DirectoryError::KeysFull)
     }
 
+    /// Whether this very thing is offered already, and was signed too lately to sign it again.
+    pub(super) fn said_already(
+        &self,
+        now: Timestamp,
+        live: &Live,
+    ) -> Option<(u8, Wall, Wall, Vec<u8>)> {
+        let (place, slot) = self
+            .slots
+            .iter()
+            .find(|(_, slot)| slot.key == live.advertisement.key)?;
+        let said = slot.live.as_ref().filter(|said| {
+            said.value == live.value && said.lifetime == live.lifetime && said.fills == live.fills
+        })?;
+        let (_, expires) = said.signed.as_ref().filter(|_| !slot.wait(now).is_zero())?;
+        Some((
+            *place,
+            *expires,
+            slot.said.wall,
+            Kept::of(said, slot.said.wall).to_bytes(),
+        ))
+    }
+
     /// Offers something in a place, and gives back what was offered there.
     pub(super) fn put(&mut self, now: Timestamp, place: u8, live: Live) -> Option<Live> {
         let key = live.advertisement.key.clone();

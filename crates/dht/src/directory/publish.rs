@@ -25,6 +25,18 @@ impl Directory {
         lifetime: Duration,
     ) {
         let live = Live::new(advertisement, lifetime, Some(&self.listening));
+        if let Ok(live) = &live
+            && let Some((slot, expires, said, bytes)) = self.own.said_already(now, live)
+        {
+            // The store may have refused it the first time.
+            let kept = DirectoryWrite::Offer { slot, said, bytes };
+            self.output(DirectoryOutput::Persist(kept));
+            return self.event(DirectoryEvent::Advertised {
+                token,
+                slot,
+                expires,
+            });
+        }
         let placed = live.and_then(|live| {
             let place = self.own.place(now, &live.advertisement.key)?;
             Ok((place, live))

@@ -166,6 +166,46 @@ fn another_run_keeps_the_pace_of_the_one_before() {
 }
 
 #[test]
+fn to_offer_the_same_again_within_the_minute_changes_nothing() {
+    let mut stage = offering();
+    let again = |stage: &mut Stage| {
+        let rows = std::mem::take(&mut stage.rows);
+        stage.take();
+        stage.advertise(offer(&["signer:spend"]));
+        assert_eq!(
+            stage.rows, rows,
+            "kept once more, as the store may have refused it"
+        );
+        stage.take()
+    };
+    stage.restart(1_000, HERE);
+    for _ in 0..3 {
+        stage.pass(10_000);
+        let outputs = again(&mut stage);
+        assert!(
+            matches!(
+                &outputs[..],
+                [
+                    Output::Persist(_),
+                    Output::Event(DirectoryEvent::Advertised { slot: 0, .. })
+                ]
+            ),
+            "{outputs:?}"
+        );
+    }
+    stage.handle(Input::Advertise {
+        token: 5,
+        advertisement: offer(&["signer:spend"]),
+        lifetime: std::time::Duration::from_millis(2 * HOUR),
+    });
+    let events = stage.events();
+    assert!(
+        matches!(&events[..], [DirectoryEvent::Refused { .. }]),
+        "{events:?}"
+    );
+}
+
+#[test]
 fn rows_that_cannot_be_read_are_counted_and_forgotten() {
     let mut stage = offering();
     stage.advertise(with_key(offer(&["relay"]), 1));
