@@ -36,8 +36,12 @@ mod piece;
 mod ranges;
 mod slots;
 mod stats;
+#[cfg(feature = "std")]
+mod store;
 mod throughput;
 mod uploads;
+#[cfg(feature = "std")]
+mod verified;
 mod witness;
 
 pub use config::{Config, ConfigError, TierPolicy};
@@ -51,6 +55,17 @@ pub use output::{
 };
 pub use ranges::{GroupRanges, TooManyRanges};
 pub use stats::Stats;
+#[cfg(feature = "std")]
+pub use store::{
+    Blob, BlobEncoder, BlobState, Collection, CollectionEntry, CollectionError, ExportMode,
+    Garbage, Hold, ImportMode, Imported, ImportedFolder, NameError, Partial, Store, StoreError,
+    StoreLimits, StoredBlob, Tag, sanitise,
+};
+#[cfg(feature = "std")]
+pub use verified::{
+    BLOB_BYTES_MAX, Decoder, EncodeError, Encoder, Parent, Proven, ReadAt, TreeBuilder,
+    VerifyError, WriteAt, proven_groups, tree_bytes, tree_of,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

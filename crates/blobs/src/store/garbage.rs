@@ -1,0 +1,71 @@
+//! Removing what nobody keeps.
+
+use std::{collections::BTreeSet, vec::Vec};
+
+use repute_protocol::BlobHash;
+
+use super::{Store, StoreError, partial::remove};
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Garbage {
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes that do not count against the quota any more.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Removes every blob that no tag keeps and nobody holds. Files by reference are only
+    /// forgotten.
+    ///
+    /// # Errors
+    /// What the system says; what was removed by then stays removed.
+    pub fn collect_garbage(&self) -> Result<Garbage, StoreError> {
+        let inner = self.inner();
+        loop {
+            let version = inner.index().tags.version;
+            let kept = self.kept();
+            let mut index = inner.index();
+            if index.tags.version != version {
+                // A tag came meanwhile, which may keep something.
+                continue;
+            }
+            let doomed: Vec<_> = index
+                .blobs
+                .iter()
+                .filter(|(hash, slot)| slot.holds == 0 && !kept.contains(hash))
+                .map(|(hash, slot)| (*hash, slot.charge()))
+                .collect();
+            let mut garbage = Garbage::default();
+            for (hash, bytes) in doomed {
+                remove(inner, &mut index, &hash)?;
+                garbage.blobs += 1;
+                garbage.bytes += bytes;
+            }
+            if garbage.blobs > 0 {
+                inner
+                    .disk
+                    .sync_folder(&inner.blobs())
+                    .map_err(StoreError::io("removing blobs"))?;
+            }
+            return Ok(garbage);
+        }
+    }
+
+    fn kept(&self) -> BTreeSet<BlobHash> {
+        let mut kept = BTreeSet::new();
+        for (_, tag) in self.tags() {
+            kept.insert(tag.hash);
+            if !tag.collection {
+                continue;
+            }
+            // A collection that cannot be read keeps nothing but itself.
+            let collection = self.blob(&tag.hash).and_then(|blob| blob.collection());
+            if let Ok(collection) = collection {
+                kept.extend(collection.entries().iter().map(|entry| entry.hash));
+            }
+        }
+        kept
+    }
+}
