@@ -48,6 +48,15 @@ fn records_outlive_half_the_nodes_and_all_but_one_of_their_holders() {
     );
 }
 
+/// Two seeds that left a record with 3 and 5 copies: all whom the survivor could name had died.
+#[test]
+fn copies_come_back_where_a_whole_neighbourhood_has_died() {
+    for seed in [25, 30] {
+        let outcome = (scenario::DHT_CHURN.run)(seed, 200);
+        assert_eq!(outcome.failures(), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
 #[test]
 fn r19_an_encircled_table_keeps_honest_entries_also_after_a_restart() {
     holds(

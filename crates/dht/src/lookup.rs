@@ -44,6 +44,9 @@ pub(crate) struct Manner {
     pub(crate) width: usize,
     /// How many of the closest must have answered.
     pub(crate) need: usize,
+    /// Whether it begins far out, and passes over nobody whose teller named many that are not there:
+    /// where many have died at once, those close by name mostly the dead.
+    pub(crate) thorough: bool,
 }
 
 /// What became of the nodes that one peer named.
@@ -227,7 +230,9 @@ impl Lookup {
 
     /// Whether what named it is likely to have made it up.
     fn is_doubted(&self, candidate: &Candidate, limits: &Limits) -> bool {
-        candidate.state == State::Waiting && self.is_hearsay_of_liars(candidate, limits)
+        !self.manner.thorough
+            && candidate.state == State::Waiting
+            && self.is_hearsay_of_liars(candidate, limits)
     }
 
     fn is_hearsay_of_liars(&self, candidate: &Candidate, limits: &Limits) -> bool {

@@ -12,7 +12,7 @@ use repute_protocol::{
 };
 
 use crate::{
-    Dht, Event, Output, Refusal,
+    Dht, Event, Limits, Output, Refusal,
     distance::Distance,
     lookup::{Aim, Lookup, Manner},
     publish::Name,
@@ -46,6 +46,12 @@ pub(crate) struct Round {
     want: usize,
     /// Whether this node is one of the closest, and keeps them too.
     here: bool,
+    /// Who was asked so far.
+    tried: BTreeSet<NodeId>,
+    /// Whether one of them did not answer.
+    silent: bool,
+    /// Whether all of the closest were asked who is close.
+    thorough: bool,
 }
 
 impl Round {
@@ -72,6 +78,7 @@ impl Dht {
             paths: if secure { self.config.paths } else { 1 },
             width: self.config.alpha,
             need: self.config.confirm,
+            thorough: false,
         };
         let mut lists: Vec<RecordList> = Vec::new();
         for envelope in &envelopes {
@@ -101,10 +108,29 @@ impl Dht {
                 kept: 0,
                 want: 0,
                 here: false,
+                tried: BTreeSet::new(),
+                silent: false,
+                thorough: false,
             },
         );
         let aim = Aim::Put { round };
         self.begin(Lookup::new(key, aim, manner, self.now.mono));
+    }
+
+    /// Too few are left of those that were named: all of the closest that are alive are asked.
+    fn look_again(&mut self, id: u64) {
+        let manner = Manner {
+            paths: 1,
+            width: self.config.alpha,
+            need: self.config.k,
+            thorough: true,
+        };
+        if let Some(round) = self.rounds.get_mut(&id) {
+            round.thorough = true;
+            let aim = Aim::Put { round: id };
+            let lookup = Lookup::new(round.key, aim, manner, self.now.mono);
+            self.begin(lookup);
+        }
     }
 
     fn is_among_closest(&self, key: &RecordKey) -> bool {
@@ -129,7 +155,11 @@ impl Dht {
             .filter(|(peer, _)| Distance::between(peer.as_bytes(), round.key.as_bytes()) < own);
         round.here = serving && closer.count() < k;
         round.want = k - usize::from(round.here);
-        round.targets = targets.into();
+        let tried = &round.tried;
+        let new = targets
+            .into_iter()
+            .filter(|(peer, _)| !tried.contains(peer));
+        round.targets = new.collect();
         self.pump_round(id);
     }
 
@@ -142,8 +172,12 @@ impl Dht {
                 round.targets.pop_front()
             };
             let Some((peer, addresses)) = next else {
-                if round.asked.is_empty() || round.kept >= round.want {
-                    self.finish_round(id);
+                let enough = round.kept >= round.want;
+                if enough || round.asked.is_empty() {
+                    match !(enough || self.stopping) && round.silent && !round.thorough {
+                        true => self.look_again(id),
+                        false => self.finish_round(id),
+                    }
                 }
                 return;
             };
@@ -156,8 +190,11 @@ impl Dht {
                 DhtAsk::Store { records },
                 Purpose::Put(id),
             );
-            if let Some(round) = self.rounds.get_mut(&id).filter(|_| asked) {
-                round.asked.insert(peer, 0);
+            if let Some(round) = self.rounds.get_mut(&id) {
+                round.tried.insert(peer);
+                if asked {
+                    round.asked.insert(peer, 0);
+                }
             }
         }
     }
@@ -193,7 +230,10 @@ impl Dht {
                     round.drop(&peer);
                 }
             }
-            _ => round.drop(&peer),
+            _ => {
+                round.silent = true;
+                round.drop(&peer);
+            }
         }
         self.pump_round(id);
     }
@@ -226,4 +266,10 @@ impl Round {
         self.asked.remove(peer);
         self.slow.remove(peer);
     }
+}
+
+impl Limits {
+    /// A lookup that is thorough begins with so many times `k` nodes of the table: after 19 of 20
+    /// died, 40 further out have the 20 that are closest now among them.
+    pub(crate) const THOROUGH_SEEDS: usize = 3;
 }

@@ -75,6 +75,7 @@ impl Dht {
             paths: 1,
             width: self.config.alpha,
             need: self.config.k,
+            thorough: false,
         };
         let lookup = Lookup::new(target, Aim::Refresh, manner, self.now.mono);
         self.begin(lookup);

@@ -6,7 +6,7 @@ use repute_identity::NodeId;
 use repute_protocol::{DhtAsk, RecordKey};
 
 use crate::{
-    Dht, Event, FoundRecord, Output, Refusal, Step, Want,
+    Dht, Event, FoundRecord, Limits, Output, Refusal, Step, Want,
     lookup::{Aim, Lookup, Manner, candidate::State, findings::Findings},
     request::Purpose,
 };
@@ -17,6 +17,7 @@ impl Dht {
             paths: self.config.paths,
             width: self.config.alpha,
             need: self.config.confirm,
+            thorough: false,
         };
         if self.refuse_lookup(token) {
             return;
@@ -38,6 +39,7 @@ impl Dht {
             paths: self.config.paths,
             width: self.config.alpha,
             need,
+            thorough: false,
         };
         let mut findings = Findings::new(token, want);
         let mut here: Vec<FoundRecord> = self.records(key);
@@ -69,7 +71,11 @@ impl Dht {
     pub(crate) fn begin(&mut self, mut lookup: Lookup) -> u64 {
         let now = self.now.mono;
         let target = *lookup.target.as_bytes();
-        let seeds = self.table.closest(&target, self.config.k, |_| true);
+        let seeds = match lookup.manner.thorough {
+            true => self.config.k * Limits::THOROUGH_SEEDS,
+            false => self.config.k,
+        };
+        let seeds = self.table.closest(&target, seeds, |_| true);
         lookup.prefix_max = self.config.bucket_prefix_max;
         lookup.seed(seeds, now);
         self.table.refreshed(&target, now);

@@ -39,6 +39,7 @@ fn manner(paths: usize, need: usize) -> Manner {
         paths,
         width: 3,
         need,
+        thorough: false,
     }
 }
 
