@@ -19,6 +19,9 @@ pub(crate) struct Args {
     no_tests: bool,
 }
 
+/// The half of a pure crate that is not built unless asked for.
+const BLOBS_ON_DISK: &str = "repute-blobs/std";
+
 type Step = (&'static str, fn() -> Result<bool>);
 
 const STEPS: &[Step] = &[
@@ -31,6 +34,8 @@ const STEPS: &[Step] = &[
             "clippy",
             "--workspace",
             "--all-targets",
+            "--features",
+            BLOBS_ON_DISK,
             "--locked",
             "--",
             "-D",
@@ -64,6 +69,9 @@ const STEPS: &[Step] = &[
             "--no-default-features",
             "--locked",
         ])
+    }),
+    ("blobs without files", || {
+        run_cargo(&["check", "-p", "repute-blobs", "--locked"])
     }),
     ("documentation", docs::run),
     ("licences and sources", deny),
@@ -116,7 +124,15 @@ fn deny() -> Result<bool> {
 }
 
 fn doc_tests() -> Result<bool> {
-    run_cargo(&["test", "--workspace", "--doc", "--quiet", "--locked"])
+    run_cargo(&[
+        "test",
+        "--workspace",
+        "--features",
+        BLOBS_ON_DISK,
+        "--doc",
+        "--quiet",
+        "--locked",
+    ])
 }
 
 fn tests() -> Result<bool> {
@@ -125,6 +141,8 @@ fn tests() -> Result<bool> {
             "nextest",
             "run",
             "--workspace",
+            "--features",
+            BLOBS_ON_DISK,
             "--locked",
             "--no-fail-fast",
         ]);
@@ -133,6 +151,8 @@ fn tests() -> Result<bool> {
         "test",
         "--workspace",
         "--all-targets",
+        "--features",
+        BLOBS_ON_DISK,
         "--locked",
         "--no-fail-fast",
     ])

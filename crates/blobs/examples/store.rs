@@ -59,7 +59,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One thread reads, proves and makes the stream, one takes it apart, one writes.
+/// One thread reads, proves and makes the stream, one takes it apart, one writes, one makes it
+/// durable.
 fn transfer(sharing: &Store, partial: &Partial) -> Result<(), Box<dyn Error>> {
     let blob = sharing.blob(&partial.hash())?;
     let all = GroupRanges::of(0..groups_of(partial.size()));
@@ -68,6 +69,7 @@ fn transfer(sharing: &Store, partial: &Partial) -> Result<(), Box<dyn Error>> {
     let (send, receive) = mpsc::sync_channel(8);
     let (hand_on, write) = mpsc::sync_channel::<Proven>(8);
     let (give_back, back) = mpsc::channel::<Proven>();
+    let (is_due, due) = mpsc::sync_channel::<()>(1);
     thread::scope(|scope| {
         let reader = scope.spawn(move || {
             while let Some(piece) = encoder.next_piece()? {
@@ -84,12 +86,14 @@ fn transfer(sharing: &Store, partial: &Partial) -> Result<(), Box<dyn Error>> {
                 waiting += proven.bytes().len() as u64;
                 let _ = give_back.send(proven);
                 if waiting >= SYNC_BYTES {
-                    partial.sync()?;
+                    // If the disk is still busy with the last, this waits for the next.
+                    let _ = is_due.try_send(());
                     waiting = 0;
                 }
             }
             Ok::<_, repute_blobs::StoreError>(())
         });
+        let syncer = scope.spawn(move || due.iter().try_for_each(|()| partial.sync().map(|_| ())));
         for piece in receive {
             let mut piece = &piece[..];
             while let Some(proven) = decoder.feed(&mut piece)? {
@@ -103,6 +107,7 @@ fn transfer(sharing: &Store, partial: &Partial) -> Result<(), Box<dyn Error>> {
         drop(hand_on);
         reader.join().map_err(|_| "the reader panicked")??;
         writer.join().map_err(|_| "the writer panicked")??;
+        syncer.join().map_err(|_| "the disk panicked")??;
         Ok(())
     })
 }

@@ -92,7 +92,11 @@ impl Draft {
             data.set_len(size)?;
             data.sync()?;
         }
-        self.tree.1.sync()
+        // Of one group there is no tree.
+        if groups_of(size) > 1 {
+            self.tree.1.sync()?;
+        }
+        Ok(())
     }
 }
 

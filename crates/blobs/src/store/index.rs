@@ -93,7 +93,7 @@ pub(super) const fn charge(kind: Kind, size: u64) -> u64 {
 pub(super) struct Index {
     pub(super) blobs: BTreeMap<BlobHash, Slot>,
     pub(super) tags: Tags,
-    /// Charges of all slots, and of imports that are on their way.
+    /// Charges of all slots.
     pub(super) used: u64,
 }
 

@@ -7,7 +7,8 @@ pub struct StoreLimits {
     pub quota_bytes: u64,
     /// Blobs, as each takes some 100 bytes of memory.
     pub blobs_max: usize,
-    /// Blobs open at once, as each takes up to three file descriptors.
+    /// Blobs open at once, as each takes up to three file descriptors, of which many systems give
+    /// a process 1,024.
     pub open_max: usize,
     /// Tags, as all are in memory.
     pub tags_max: usize,
@@ -18,7 +19,7 @@ impl Default for StoreLimits {
         Self {
             quota_bytes: u64::MAX,
             blobs_max: 1 << 20,
-            open_max: 256,
+            open_max: 128,
             tags_max: 1 << 16,
         }
     }

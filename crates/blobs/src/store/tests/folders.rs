@@ -113,7 +113,7 @@ fn no_collection_of_a_peer_writes_outside_its_folder() {
     let file = store.import_bytes(b"evil").unwrap();
     // The bytes of a hostile collection, which no honest one has.
     let honest = Collection::new(vec![CollectionEntry {
-        name: "XXXXXXXXXXX".to_string(),
+        name: "eleven-long".to_string(),
         hash: file.hash,
         size: 4,
     }]);
