@@ -32,6 +32,10 @@ pub(crate) struct Row {
     unit: String,
     bar: Option<String>,
     pass: bool,
+    /// How far beside its bar the figure may lie, for a reason that the documentation gives; only
+    /// where it misses the bar.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known: Option<String>,
     #[serde(flatten)]
     spread: Option<Spread>,
     /// Left out of the table: the preface shows it.
@@ -58,6 +62,7 @@ impl Row {
             unit: unit.into(),
             bar: None,
             pass: value.is_finite(),
+            known: None,
             spread: None,
             in_preface: false,
         }
@@ -126,6 +131,26 @@ impl Row {
         }
     }
 
+    /// With a limit of its own for a bar that is known to be out of reach: a figure between the two
+    /// does not pass, but is no news either.
+    #[must_use]
+    pub(crate) fn known(mut self, limit: f64) -> Self {
+        let bar = self.bar.as_deref().unwrap_or_default();
+        let (sign, within) = match bar.starts_with('>') {
+            true => (">=", self.value >= limit),
+            false => ("<=", self.value <= limit),
+        };
+        if !self.pass && within {
+            self.known = Some(format!("{sign} {limit}"));
+        }
+        self
+    }
+
+    /// Whether nothing is wrong that was not known.
+    fn is_well(&self) -> bool {
+        self.pass || self.known.is_some()
+    }
+
     /// With the ratios to a peer's figure, one for each interleaved run.
     #[must_use]
     pub(crate) fn against(mut self, peer: &str, ratios: &[f64]) -> Self {
@@ -162,9 +187,10 @@ impl Spread {
 }
 
 impl Report {
-    /// A report over its rows; `ok` when every one passes and there is at least one.
+    /// A report over its rows; `ok` when there is at least one and each passes, or misses its bar by
+    /// no more than is known.
     pub(crate) fn new(name: &str, count: Count, rows: Vec<Row>) -> Self {
-        let ok = !rows.is_empty() && rows.iter().all(|row| row.pass);
+        let ok = !rows.is_empty() && rows.iter().all(Row::is_well);
         Self {
             name: name.into(),
             count,
@@ -211,11 +237,18 @@ impl Report {
             let value = value.trim_end_matches('0').trim_end_matches('.');
             let mut line = format!(
                 "  {} {:width$}  {value:>12} {:<8} {}",
-                if row.pass { "ok  " } else { "FAIL" },
+                match &row.known {
+                    _ if row.pass => "ok  ",
+                    Some(_) => "miss",
+                    None => "FAIL",
+                },
                 row.what,
                 row.unit,
                 row.bar.as_deref().unwrap_or(""),
             );
+            if let Some(known) = &row.known {
+                line += &format!(" (known, {known})");
+            }
             if let Some(spread) = &row.spread {
                 let Spread { min, max, .. } = spread;
                 line += &match &spread.peer {
@@ -235,6 +268,21 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_known_miss_fails_nothing_and_a_new_one_everything() {
+        let row = |value| Row::at_most("idle", value, "x", 1.0).known(2.0);
+        let report = |value| Report::new("race", Count::Runs(3), vec![row(value)]);
+        assert!(report(0.9).ok && row(0.9).known.is_none());
+        let missed = serde_json::to_value(report(1.8)).unwrap();
+        assert_eq!(missed["ok"], true);
+        assert_eq!(missed["rows"][0]["pass"], false);
+        assert_eq!(missed["rows"][0]["known"], "<= 2");
+        assert!(report(1.8).table().contains("miss idle"));
+        assert!(!report(2.1).ok && row(2.1).known.is_none());
+        let rate = Row::at_least("rate", 3.0, "x", 4.0).known(2.2);
+        assert_eq!(rate.known.as_deref(), Some(">= 2.2"));
+    }
 
     #[test]
     fn the_object_has_the_fields_that_readers_rely_on() {

@@ -39,7 +39,7 @@ pub(crate) fn run(scenario: &Scenario, size: &Size) -> Ran {
     let well = outcomes
         .values()
         .all(|outcome| outcome.failures().is_empty());
-    for figure in merged.iter().filter(|figure| well && !figure.passes()) {
+    for figure in merged.iter().filter(|figure| well && !figure.is_well()) {
         let (what, again) = (figure.what, again_command(scenario.name, size));
         eprintln!("{what}: over all seeds the bar is missed\n  {again}");
     }
@@ -147,12 +147,16 @@ fn row(figure: &Figure) -> Row {
     let Figure {
         what, value, unit, ..
     } = *figure;
-    match figure.bar {
+    let row = match figure.bar {
         Bar::None => Row::plain(what, value, unit),
         Bar::AtMost(bar) => Row::at_most(what, value, unit, bar),
         Bar::Below(bar) => Row::below(what, value, unit, bar),
         Bar::AtLeast(bar) => Row::at_least(what, value, unit, bar),
         Bar::Exactly(bar) => Row::exactly(what, value, unit, bar),
         Bar::Within(low, high) => Row::within(what, value, unit, low, high),
+    };
+    match figure.known {
+        Some(limit) => row.known(limit),
+        None => row,
     }
 }
