@@ -1,14 +1,16 @@
 //! Writing a blob to where the caller says, and nowhere else.
 
 use std::{
-    ffi::OsString,
+    ffi::OsStr,
+    format,
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    string::{String, ToString},
     vec::Vec,
 };
 
-use repute_protocol::groups_of;
+use repute_protocol::{BlobHash, groups_of};
 
 use super::{
     Blob, Store, StoreError, files::Role, index::Kind, limits::BUFFER_BYTES, log::Log,
@@ -55,7 +57,7 @@ impl Store {
         if mode == ExportMode::Move && self.move_out(blob, &target)? {
             return Ok(());
         }
-        let draft = Draft::new(&folder, name).map_err(&io)?;
+        let draft = Draft::new(&folder, name, blob.hash()).map_err(&io)?;
         copy(blob, &draft.file)?;
         draft.file.sync_all().map_err(&io)?;
         fs::rename(&draft.path, &target).map_err(&io)?;
@@ -189,13 +191,12 @@ struct Draft {
 }
 
 impl Draft {
-    fn new(folder: &Path, name: &std::ffi::OsStr) -> io::Result<Self> {
-        // The name may be as long as names can be.
-        let mut draft = OsString::from(".repute-");
-        let stem: std::string::String = name.to_string_lossy().chars().take(32).collect();
-        draft.push(stem);
-        draft.push(".part");
-        let path = folder.join(draft);
+    fn new(folder: &Path, name: &OsStr, hash: BlobHash) -> io::Result<Self> {
+        // The target's name may be as long as names can be. What an export that was cut short left
+        // has the same name, and goes.
+        let stem: String = name.to_string_lossy().chars().take(32).collect();
+        let hash: String = hash.to_string().chars().take(16).collect();
+        let path = folder.join(format!(".repute-{hash}-{stem}.part"));
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

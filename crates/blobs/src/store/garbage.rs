@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, vec::Vec};
 
 use repute_protocol::BlobHash;
 
-use super::{Store, StoreError, partial::remove};
+use super::{Store, StoreError, files::Role, index::Index, opening::Inner};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,21 +35,14 @@ impl Store {
                 .blobs
                 .iter()
                 .filter(|(hash, slot)| slot.holds == 0 && !kept.contains(hash))
-                .map(|(hash, slot)| (*hash, slot.charge()))
+                .map(|(hash, _)| *hash)
                 .collect();
-            let mut garbage = Garbage::default();
-            for (hash, bytes) in doomed {
-                remove(inner, &mut index, &hash)?;
-                garbage.blobs += 1;
-                garbage.bytes += bytes;
-            }
-            if garbage.blobs > 0 {
-                inner
-                    .disk
-                    .sync_folder(&inner.blobs())
-                    .map_err(StoreError::io("removing blobs"))?;
-            }
-            return Ok(garbage);
+            let used = index.used;
+            remove(inner, &mut index, &doomed)?;
+            return Ok(Garbage {
+                blobs: doomed.len() as u64,
+                bytes: used.saturating_sub(index.used),
+            });
         }
     }
 
@@ -68,4 +61,30 @@ impl Store {
         }
         kept
     }
+}
+
+/// Removes blobs: first the files that say that they are there, durably, then the rest, which counts
+/// for nothing without them.
+pub(super) fn remove(
+    inner: &Inner,
+    index: &mut Index,
+    doomed: &[BlobHash],
+) -> Result<(), StoreError> {
+    if doomed.is_empty() {
+        return Ok(());
+    }
+    let io = StoreError::io("removing a blob");
+    for hash in doomed {
+        for role in [Role::Have, Role::Data, Role::Reference] {
+            inner.disk.remove(&inner.path(role, hash)).map_err(&io)?;
+        }
+        index.take_out(hash);
+    }
+    inner.disk.sync_folder(&inner.blobs()).map_err(&io)?;
+    for hash in doomed {
+        for role in [Role::Part, Role::Tree] {
+            inner.disk.remove(&inner.path(role, hash)).map_err(&io)?;
+        }
+    }
+    Ok(())
 }

@@ -138,11 +138,12 @@ impl Store {
         if path.starts_with(&self.inner().root) {
             return Err(StoreError::path(path, "it is the store's own"));
         }
-        let mut file = File::open(&path).map_err(&io)?;
-        let metadata = file.metadata().map_err(&io)?;
-        if !metadata.is_file() {
+        // Before it is opened: opening a pipe would wait for who writes to it.
+        if !fs::metadata(&path).map_err(&io)?.is_file() {
             return Err(StoreError::path(path, "it is no file"));
         }
+        let mut file = File::open(&path).map_err(&io)?;
+        let metadata = file.metadata().map_err(&io)?;
         let copies = mode == ImportMode::Copy;
         let (hash, size, draft) = self.take_in(&mut file, metadata.len(), copies, progress)?;
         let reference = Reference::new(hash, &metadata, &path);

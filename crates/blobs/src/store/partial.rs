@@ -11,6 +11,7 @@ use repute_protocol::{BlobHash, GROUP_BYTES, groups_of};
 use super::{
     Blob, Hold, Store, StoreError,
     files::{Files, Permit, Role},
+    garbage::remove,
     index::{Index, Kind, Slot, charge},
     limits::LOG_SPARE_RECORDS,
     log::Log,
@@ -42,6 +43,8 @@ struct Progress {
     written: GroupRanges,
     /// Groups that the log has.
     durable: GroupRanges,
+    /// How often the disk did not take what was written.
+    losses: u64,
 }
 
 impl PartialFiles {
@@ -97,6 +100,7 @@ impl PartialFiles {
             progress: Mutex::new(Progress {
                 written: durable.clone(),
                 durable,
+                losses: 0,
             }),
         })
     }
@@ -115,6 +119,7 @@ impl PartialFiles {
 
     fn write(&self, proven: &Proven) -> Result<(), StoreError> {
         let io = StoreError::io("writing a fetch");
+        let losses = self.progress().losses;
         self.files
             .data
             .write_at(proven.offset(), proven.bytes())
@@ -133,7 +138,14 @@ impl PartialFiles {
                 tree.write_at(first * PARENT_BYTES, &bytes).map_err(&io)?;
             }
         }
-        self.progress().written.insert(proven.groups())?;
+        let mut progress = self.progress();
+        if progress.losses != losses {
+            // Between the write and now; these bytes may be among what was thrown away.
+            return Err(io(std::io::Error::other(
+                "the disk lost what was written; write it again",
+            )));
+        }
+        progress.written.insert(proven.groups())?;
         Ok(())
     }
 
@@ -160,6 +172,7 @@ impl PartialFiles {
             // The system may have thrown away what it could not write, and says so only once.
             let mut progress = self.progress();
             progress.written = progress.durable.clone();
+            progress.losses += 1;
             return Err(StoreError::io("making a fetch durable")(error));
         }
         let io = StoreError::io("recording a fetch");
@@ -267,7 +280,7 @@ impl Store {
             Some(slot) if slot.holds > 0 => return Err(StoreError::InUse(*hash)),
             Some(_) => {}
         }
-        remove(inner, &mut index, hash)
+        remove(inner, &mut index, &[*hash])
     }
 
     /// Reads a whole blob, and if some of it is damaged makes it one that is being fetched, with
@@ -316,23 +329,6 @@ fn begin(
     drop(Permit::take(&inner.open, inner.limits.open_max)?);
     create_log(inner, hash, size, durable).map_err(StoreError::io("beginning a fetch"))?;
     index.put(*hash, Kind::Partial, size);
-    Ok(())
-}
-
-/// Removes a blob's files; the one first without which the others count for nothing.
-pub(super) fn remove(inner: &Inner, index: &mut Index, hash: &BlobHash) -> Result<(), StoreError> {
-    let io = StoreError::io("removing a blob");
-    let order = [
-        Role::Have,
-        Role::Part,
-        Role::Data,
-        Role::Reference,
-        Role::Tree,
-    ];
-    for role in order {
-        inner.disk.remove(&inner.path(role, hash)).map_err(&io)?;
-    }
-    index.take_out(hash);
     Ok(())
 }
 

@@ -121,6 +121,26 @@ fn a_fetch_goes_on_after_opening_again_and_serves_what_it_has() {
 }
 
 #[test]
+fn blobs_of_every_length_are_fetched() {
+    let (folder, mut store) = store();
+    for (seed, len) in [0, 1, GROUP - 1, GROUP, GROUP + 1, 7 * GROUP + 5]
+        .into_iter()
+        .enumerate()
+    {
+        let data = sample(len, seed as u64);
+        let (hash, size) = (hash_of(&data), len as u64);
+        let partial = store.fetch(&hash, size).unwrap();
+        write(&partial, &data, partial.missing()).unwrap();
+        partial.sync().unwrap();
+        drop((partial, store));
+        store = Store::open(folder.path().join("blobs"), StoreLimits::default()).unwrap();
+        let partial = store.fetch(&hash, size).unwrap();
+        assert_eq!(partial.durable(), all(size), "{len} bytes");
+        assert_eq!(read(&partial.complete().unwrap()), data);
+    }
+}
+
+#[test]
 fn a_fetch_takes_no_groups_of_other_blobs() {
     let (_folder, store) = store();
     let (data, other) = (sample(5 * GROUP, 1), sample(5 * GROUP, 2));

@@ -120,6 +120,14 @@ fn what_is_no_file_or_the_stores_own_is_not_imported() {
     let import =
         |path: &Path| store.import_file(path, ImportMode::Copy, &mut |_| ControlFlow::Continue(()));
     assert!(import(folder.path()).is_err());
+    #[cfg(unix)]
+    {
+        // Opening a pipe that nobody writes to would wait for ever.
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.is_ok_and(|status| status.success()));
+        assert!(import(&pipe).is_err());
+    }
     assert!(import(&folder.path().join("store/format")).is_err());
     assert!(import(&folder.path().join("absent")).is_err());
 }
