@@ -5,6 +5,7 @@ mod clock;
 mod crash;
 mod detection;
 mod dht;
+mod downloads;
 mod eclipse;
 mod growth;
 mod liars;
@@ -27,6 +28,7 @@ pub use clock::CLOCK;
 pub use crash::CRASH;
 pub use detection::DETECTION;
 pub use dht::*;
+pub use downloads::DOWNLOADS;
 pub use eclipse::ECLIPSE;
 pub use growth::GROWTH;
 pub use liars::LIARS;
@@ -160,6 +162,7 @@ pub const ALL: &[Scenario] = &[
     DHT_SYBIL,
     DHT_CHURN,
     DHT_ECLIPSE,
+    DOWNLOADS,
     TRUST_EIGENTRUST_A,
     TRUST_EIGENTRUST_B,
     TRUST_EIGENTRUST_C,

@@ -32,8 +32,6 @@ pub(crate) struct Request {
     begun: bool,
     /// When it stalls.
     due: Mono,
-    /// Somebody else is asked for a part of it, because one of the two ends last.
-    copied: bool,
 }
 
 /// One blob on its way here.
@@ -234,11 +232,8 @@ impl Download {
         desk.request_over(request, &dropped.peer);
         // Somebody else may still be asked for the same.
         let mut back = dropped.remaining.intersection(&self.missing);
-        for other in self.requests.values_mut() {
-            let rest = back.difference(&other.remaining);
-            // Nobody shares this with it any longer.
-            other.copied &= rest == back;
-            back = rest;
+        for other in self.requests.values() {
+            back = back.difference(&other.remaining);
         }
         self.free = self.free.union(&back);
         if !self.asks(&dropped.peer)

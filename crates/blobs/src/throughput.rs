@@ -52,7 +52,7 @@ impl Throughput {
         };
         let waited = now.since(since);
         let rate = self.rate.unwrap_or_default();
-        if waited < WINDOW * 10 {
+        if waited < WINDOW * 5 {
             return rate;
         }
         rate.min(per_second(waited, bytes))
@@ -112,7 +112,7 @@ mod tests {
         let mut rate = Throughput::default();
         rate.begin(at(0));
         rate.add(at(1_000), 1_000_000);
-        assert_eq!(rate.current(at(1_500)), 1_000_000);
+        assert_eq!(rate.current(at(1_400)), 1_000_000);
         assert_eq!(rate.current(at(3_000)), 0);
         rate.add(at(u64::MAX), u64::MAX);
     }

@@ -99,7 +99,7 @@ impl Download {
         if let Some(candidate) = self.candidates.get_mut(&peer) {
             candidate.speed.add(now, bytes);
             candidate.bytes += bytes;
-            (candidate.proven, candidate.strikes) = (true, 0);
+            candidate.proven = true;
             if let Some(session) = &mut candidate.session {
                 session.bytes += bytes;
                 session.opened += bytes;
@@ -166,11 +166,21 @@ impl Download {
         };
         let peer = request.peer;
         match end {
-            StreamEnd::Done if request.remaining.is_empty() => {}
+            StreamEnd::Done if request.remaining.is_empty() => {
+                if let Some(candidate) = self.candidates.get_mut(&peer) {
+                    candidate.strikes = 0;
+                }
+            }
             StreamEnd::Malformed => self.expel(desk, peer, Misbehaviour::MalformedFrame),
             // Less than it promised, or nothing: nobody's fault that can be proven.
             StreamEnd::Done | StreamEnd::Lost => {
                 self.unseat(desk, peer, Left::Lost);
+                if request.begun
+                    && let Some(candidate) = self.candidates.get_mut(&peer)
+                {
+                    // It does bring something.
+                    candidate.strikes = 0;
+                }
                 self.set_aside(desk, peer);
             }
             StreamEnd::Local => {

@@ -60,7 +60,7 @@ impl Download {
             false => self.next_piece(desk, peer),
         };
         if !groups.is_empty() {
-            self.request(desk, peer, groups, false);
+            self.request(desk, peer, groups);
         } else if under_way == 0 {
             self.ask_twice(desk, peer);
         }
@@ -116,7 +116,7 @@ impl Download {
             .clamp(1, desk.limits.request_groups_max)
     }
 
-    fn request(&mut self, desk: &mut Desk, peer: NodeId, groups: GroupRanges, copied: bool) {
+    fn request(&mut self, desk: &mut Desk, peer: NodeId, groups: GroupRanges) {
         let (Some(size), Some(candidate)) = (self.size, self.candidates.get_mut(&peer)) else {
             return;
         };
@@ -146,7 +146,6 @@ impl Download {
                 asked: now,
                 begun: false,
                 due,
-                copied,
             },
         );
         let rate = desk.config.download_peer_rate;
@@ -172,40 +171,51 @@ impl Download {
             return;
         };
         let rate = own.speed.rate().unwrap_or(GROUP_BYTES).max(1);
-        let mut best: Option<(Duration, RequestId, GroupRanges)> = None;
+        let mut best: Option<(Duration, GroupRanges)> = None;
         for (id, request) in &self.requests {
-            if request.peer == peer || request.copied {
+            if request.peer == peer || self.is_asked_twice(id, request) {
                 continue;
             }
             let common = own.holds.of(&request.remaining);
             if common.is_empty() {
                 continue;
             }
-            let (other, ends_in) = self.ends_in(request);
-            let share = u128::from(common.len()) * u128::from(rate) / u128::from(rate + other);
+            let (other, ends_in) = self.ends_in(desk, request);
+            let share = u128::from(common.len()) * u128::from(rate);
+            // Rounded up: the last group is better off with the faster one.
+            let share = share.div_ceil(u128::from(rate + other));
             let count = u64::try_from(share).unwrap_or(u64::MAX).max(1);
             let tail = piece::tail(&common, count);
             let takes = in_time(self.bytes_in(&tail), rate);
             let sooner = takes.as_millis() * u128::from(SOONER) < ends_in.as_millis();
             let worth = ends_in >= SOON && sooner;
-            if worth && best.as_ref().is_none_or(|(longest, ..)| ends_in > *longest) {
-                best = Some((ends_in, *id, tail));
+            if worth && best.as_ref().is_none_or(|(longest, _)| ends_in > *longest) {
+                best = Some((ends_in, tail));
             }
         }
-        if let Some((_, id, tail)) = best {
-            if let Some(request) = self.requests.get_mut(&id) {
-                request.copied = true;
-            }
+        if let Some((_, tail)) = best {
             let limit = desk.limits.request_groups_max;
-            self.request(desk, peer, piece::tail(&tail, limit), true);
+            self.request(desk, peer, piece::tail(&tail, limit));
         }
     }
 
-    /// How fast a request's peer is, and when the request ends at this rate. Requests to one peer
-    /// share its rate.
-    fn ends_in(&self, request: &Request) -> (u64, Duration) {
+    /// Whether somebody else is asked for a part of what a request has not brought.
+    fn is_asked_twice(&self, id: &RequestId, request: &Request) -> bool {
+        let mut others = self.requests.iter().filter(|(other, _)| *other != id);
+        others.any(|(_, other)| {
+            let mut ranges = other.remaining.ranges();
+            ranges.any(|range| request.remaining.contains_any(range))
+        })
+    }
+
+    /// How fast a request's peer is now, and when the request ends at this rate. Requests to one
+    /// peer share its rate; one that has fallen silent has none.
+    fn ends_in(&self, desk: &Desk, request: &Request) -> (u64, Duration) {
         let speed = self.candidates.get(&request.peer).map(|one| one.speed);
-        let rate = speed.and_then(|speed| speed.rate()).unwrap_or(GROUP_BYTES);
+        let rate = speed.map_or(GROUP_BYTES, |speed| match speed.rate() {
+            None => GROUP_BYTES,
+            Some(_) => speed.current(desk.now),
+        });
         let of_peer = self
             .requests
             .values()

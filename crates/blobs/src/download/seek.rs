@@ -273,12 +273,15 @@ impl Download {
         if self.size_proven || !self.ranking.known {
             return;
         }
-        let claims = |one: &&Candidate| one.step == Step::Known && !one.corrupt;
-        let sound = || self.candidates.values().filter(claims);
-        if sound().any(|one| Some(one.size) == self.size) {
+        // What came under a size speaks for it even while those who claim it are away.
+        let came = self.size.is_some() && self.missing.len() < self.groups();
+        let mut sound = self.candidates.values().filter(|one| !one.corrupt);
+        if sound.any(|one| Some(one.size) == self.size && (came || one.step == Step::Known)) {
             return;
         }
-        let best = sound()
+        let known = self.candidates.values();
+        let best = known
+            .filter(|one| one.step == Step::Known && !one.corrupt)
             .filter_map(|one| one.rank.map(|(place, _)| (place, one.size)))
             .min();
         if let Some((_, size)) = best {

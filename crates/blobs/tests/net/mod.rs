@@ -540,6 +540,7 @@ impl Net {
     }
 
     pub(crate) fn cut(&mut self, peer: NodeId) {
+        self.links.remove(&peer);
         self.streams.retain(|_, one| one.peer != peer);
         self.give(Input::LinkDown { peer });
     }
