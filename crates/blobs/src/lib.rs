@@ -6,6 +6,9 @@
 //!
 //! [`GroupRanges`] says which groups of a blob are meant: held, wanted, proven.
 //!
+//! With feature `std`: `Encoder` and `Decoder` make and prove streams of any groups, `Store` keeps
+//! blobs below a folder, whole, by reference to files elsewhere, or as far as they have come.
+//!
 //! This crate never opens a socket or reads a clock, and without feature `std` it never sees a file.
 //!
 //! ```

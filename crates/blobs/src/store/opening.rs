@@ -36,8 +36,7 @@ const LOCK_FILE: &str = "lock";
 /// Blobs on a file system, below one folder.
 ///
 /// ```
-/// use std::ops::ControlFlow;
-/// use repute_blobs::{GroupRanges, ImportMode, Store, StoreLimits, Tag};
+/// use repute_blobs::{GroupRanges, Store, StoreLimits, Tag};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let store = Store::open(folder.path(), StoreLimits::default())?;
