@@ -201,3 +201,13 @@ fn planted_bugs_are_found_within_a_few_seeds() {
         assert!(found, "nobody saw that every node {}", canary.name());
     }
 }
+
+#[test]
+fn files_are_whole_whoever_else_seeds_them() {
+    holds(
+        "files_are_whole_whoever_else_seeds_them",
+        &scenario::DOWNLOADS,
+        30,
+        1,
+    );
+}
