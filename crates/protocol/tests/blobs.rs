@@ -3,6 +3,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::single_range_in_vec_init,
     clippy::unwrap_used,
     reason = "test code: a panic is the verdict"
 )]

@@ -505,7 +505,10 @@ pub fn transfer_requests() -> Vec<(&'static str, TransferRequest)> {
         session,
     };
     vec![
-        ("one range", request(GroupList::truncated([0..64]), 0)),
+        (
+            "one range",
+            request(GroupList::truncated(core::iter::once(0..64)), 0),
+        ),
         (
             "the last group and a hole",
             request(GroupList::truncated([300..301, 4_272..4_273]), 251),

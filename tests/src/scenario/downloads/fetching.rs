@@ -163,14 +163,12 @@ impl Fetching {
                     self.arrive(stream, groups, good, last);
                 }
                 Some(Happening::Pump(number)) => self.pump(number),
-                Some(Happening::Wake(number)) => {
-                    if self.nodes[number].wake == at {
-                        self.nodes[number].wake = u64::MAX;
-                        self.give(number, Input::Tick);
-                    }
+                Some(Happening::Wake(number)) if self.nodes[number].wake == at => {
+                    self.nodes[number].wake = u64::MAX;
+                    self.give(number, Input::Tick);
                 }
                 Some(Happening::Begin(number)) => self.begin(number),
-                None => {}
+                Some(Happening::Wake(_)) | None => {}
             }
         }
         let report = &mut self.report;

@@ -27,7 +27,9 @@ impl Nature {
     pub(super) fn of(number: usize, honest: usize) -> Self {
         match number.checked_sub(honest) {
             None => Self::Honest,
-            Some(nth) => [Self::Corrupts, Self::Stalls, Self::Crawls][nth % 3],
+            Some(nth) if nth % 3 == 0 => Self::Corrupts,
+            Some(nth) if nth % 3 == 1 => Self::Stalls,
+            Some(_) => Self::Crawls,
         }
     }
 }
