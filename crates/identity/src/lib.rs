@@ -56,7 +56,7 @@ pub use inception::{Identity, Inception};
 pub use key::{KeyError, PublicKey, RecoverySecret, SecretKey, Signature};
 pub use sealed::{SEAL_OVERHEAD, SealError, open, seal};
 pub use stamp::{Stamp, StampSearch};
-pub use text::{ParseError, from_base32, base32};
+pub use text::{ParseError, base32, from_base32};
 pub use ticket::{Ticket, TicketError};
 pub use verify::{BATCH_MAX, Check, KEYS_MAX, Verifier, verify, verify_batch};
 pub use vouch::{Vouch, VouchError};
