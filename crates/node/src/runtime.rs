@@ -13,6 +13,7 @@ mod directory;
 mod discovery;
 mod driver;
 mod error;
+mod files;
 mod handlers;
 mod insight;
 mod joined;
@@ -41,6 +42,11 @@ pub use dht::{DhtFound, DhtStatus};
 pub use directory::{Offer, Offers, OwnOffer};
 pub use discovery::{Desk, Discovery, DiscoveryStats, Known, Note, Running, Sought};
 pub use error::NodeError;
+pub use files::{
+    Amount, Checked, FetchOrder, FilesError, FilesStatus, ShareOptions, Shared, SharedKind,
+    Transfer, TransferEvent, TransferId, TransferOutcome, TransferProgress, TransferState,
+    TransferView, VerifyReport, Wanted,
+};
 pub use insight::Scored;
 pub use laboratory::Laboratory;
 #[cfg(feature = "mainline")]
