@@ -41,8 +41,6 @@ pub(crate) struct Link {
 struct Wanted {
     users: usize,
     dialling: bool,
-    /// Asked for with [`Output::Link`], and to be given back.
-    ours: bool,
 }
 
 impl Desk {
@@ -87,9 +85,6 @@ impl Desk {
     pub(crate) fn link_down(&mut self, peer: NodeId) {
         self.links.remove(&peer);
         self.dialled(peer);
-        if let Some(wanted) = self.wanted.get_mut(&peer) {
-            wanted.ours = false;
-        }
     }
 
     /// Dialling has ended, one way or the other.
@@ -127,6 +122,10 @@ impl Desk {
         self.standings.get(peer).is_some_and(|one| one.1)
     }
 
+    pub(crate) fn needs_link(&self, peer: &NodeId) -> bool {
+        self.wanted.contains_key(peer)
+    }
+
     /// A download needs a link, which it gives back with [`Self::unwant`]. False if there is none
     /// and too many are dialled.
     pub(crate) fn want(&mut self, peer: NodeId, addresses: &[Address]) -> bool {
@@ -139,7 +138,7 @@ impl Desk {
         let wanted = self.wanted.entry(peer).or_default();
         wanted.users += 1;
         if dial {
-            (wanted.dialling, wanted.ours) = (true, true);
+            wanted.dialling = true;
             self.dialling += 1;
             let addresses = Vec::from(addresses);
             self.emit(Output::Link { peer, addresses });
@@ -153,12 +152,9 @@ impl Desk {
         };
         wanted.users = wanted.users.saturating_sub(1);
         if wanted.users == 0 {
-            let ours = wanted.ours;
             self.dialled(peer);
             self.wanted.remove(&peer);
-            if ours {
-                self.emit(Output::Unlink { peer });
-            }
+            self.emit(Output::Unlink { peer });
         }
     }
 

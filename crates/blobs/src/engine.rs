@@ -63,6 +63,11 @@ impl Blobs {
         self.downloads.get(&id).map(Download::verified)
     }
 
+    /// Whether a download needs a link to this peer.
+    pub fn needs_link(&self, peer: &NodeId) -> bool {
+        self.desk.needs_link(peer)
+    }
+
     fn download(&mut self, order: Order) {
         let id = order.id;
         let reason = if self.stopping {

@@ -310,7 +310,7 @@ pub enum Output {
         /// Where, best first.
         addresses: Vec<Address>,
     },
-    /// The link to this peer, asked for with [`Output::Link`], is needed no longer.
+    /// No download needs the link to this peer any longer, whether [`Output::Link`] made it or not.
     Unlink {
         /// Who.
         peer: NodeId,

@@ -152,6 +152,11 @@ impl Dht {
         self.sweep_at = Some(Mono::ZERO);
     }
 
+    /// Whether a link was asked for with [`Output::Link`] and not given back.
+    pub fn needs_link(&self, peer: &NodeId) -> bool {
+        self.dials.contains_key(peer) || self.links.get(peer).is_some_and(|link| link.ours)
+    }
+
     /// Counters and sizes.
     pub fn stats(&self) -> Stats {
         let fill = |(bits, len)| (u8::try_from(bits).unwrap_or(u8::MAX), len);

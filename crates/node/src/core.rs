@@ -8,6 +8,7 @@ mod input;
 mod invariants;
 mod layers;
 mod output;
+mod route_blobs;
 mod route_dht;
 mod route_directory;
 mod route_gossip;
@@ -21,6 +22,7 @@ mod route_receipts;
 mod route_recommend;
 mod route_trust;
 mod snapshot;
+pub mod transfers;
 mod trust_model;
 
 use alloc::{
@@ -73,6 +75,8 @@ pub struct Core {
     /// None when this node takes no part in the DHT; then there is no directory either.
     dht: Option<Box<Dht>>,
     directory: Option<Box<Directory>>,
+    /// None when this node neither shares nor fetches files.
+    files: Option<Box<route_blobs::Files>>,
     /// Records that an engine wants signed; bounded by the signatures under way.
     record_signers: BTreeMap<u64, route_directory::Signer>,
     ranks: route_rank::Ranks,
@@ -104,6 +108,7 @@ enum Step {
     Dht(repute_dht::Input),
     Directory(repute_dht::DirectoryInput),
     Addresses(repute_trust::AddressInput),
+    Blobs(repute_blobs::Input),
 }
 
 impl Core {
@@ -145,6 +150,7 @@ impl Core {
         let mut chronicle = Chronicle::new(limits.history);
         snapshot.restore_history(&mut chronicle);
         let (dht, directory) = Self::dht_of(me, &config, &snapshot, &mut rng)?;
+        let files = Self::files_of(&config, &mut rng)?;
         let (addresses, appeals) = snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
         Ok(Self {
             me,
@@ -166,6 +172,7 @@ impl Core {
             hearing: route_hearsay::Hearing::default(),
             dht,
             directory,
+            files,
             record_signers: BTreeMap::new(),
             ranks: route_rank::Ranks::default(),
             seq,
@@ -227,6 +234,7 @@ impl Core {
             }
             Input::Persisted(id) => self.persisted(id),
             Input::NotPersisted(id) => self.not_persisted(id),
+            Input::Transfer(input) => self.transfer(input),
             other => self.link_input(now, other),
         }
         self.settle(now);
@@ -250,6 +258,7 @@ impl Core {
             self.addresses.next_deadline(),
             self.dht.as_ref().and_then(|one| one.next_deadline()),
             self.directory.as_ref().and_then(|one| one.next_deadline()),
+            self.blobs_due(),
         ]
         .into_iter()
         .flatten()
@@ -259,7 +268,8 @@ impl Core {
     /// The part of [`next_deadline`](Core::next_deadline) of which every millisecond counts. What
     /// is far ahead of the rest may be served up to a second late.
     pub fn next_urgent(&self) -> Option<Mono> {
-        self.gossip.next_urgent()
+        let gossip = self.gossip.next_urgent();
+        gossip.into_iter().chain(self.blobs_urgent()).min()
     }
 
     /// Whether another publish is taken now; otherwise wait for [`Event::PublishReady`].
@@ -313,6 +323,9 @@ impl Core {
         if due(self.directory.as_ref().and_then(|one| one.next_deadline())) {
             self.tell_directory(repute_dht::DirectoryInput::Tick);
         }
+        if due(self.blobs_due()) {
+            self.blobs_tick(now);
+        }
         if due(self.addresses.next_deadline()) {
             self.tell_addresses(repute_trust::AddressInput::Tick);
         }
@@ -345,6 +358,7 @@ impl Core {
                 Step::Dht(input) => self.settle_dht(now, input),
                 Step::Directory(input) => self.settle_directory(now, input),
                 Step::Receipts(input) => self.settle_receipts(now, input),
+                Step::Blobs(input) => self.settle_blobs(now, input),
                 Step::Trust(input) => {
                     self.trust.handle(now, input);
                     while let Some(output) = self.trust.poll_output() {

@@ -35,10 +35,11 @@ pub mod settings;
 
 pub use crate::core::{
     Change, Command, Config, ConfigError, Core, Event, Input, Limits, Output, PersistId, Priority,
-    SignedRecommendation, Snapshot, TrustModel, Write,
+    SignedRecommendation, Snapshot, TrustModel, Write, transfers,
 };
 #[cfg(feature = "runtime")]
 pub use runtime::*;
 pub use {
-    repute_dht as dht, repute_gossip as gossip, repute_peers as peers, repute_trust as trust,
+    repute_blobs as blobs, repute_dht as dht, repute_gossip as gossip, repute_peers as peers,
+    repute_trust as trust,
 };

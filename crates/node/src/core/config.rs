@@ -19,6 +19,8 @@ pub struct Config {
     pub dht: Option<repute_dht::Config>,
     /// Of the directory.
     pub directory: repute_dht::DirectoryConfig,
+    /// Of transfers; none neither shares nor fetches files.
+    pub blobs: Option<repute_blobs::Config>,
     /// Our messages that are signed together when so many wait, at most 64; 1 signs each alone.
     /// Nothing ever waits for others to be signed with.
     pub burst_max: usize,
@@ -37,6 +39,7 @@ impl Config {
             gossip: repute_gossip::Config::default(),
             dht: Some(repute_dht::Config::default()),
             directory: repute_dht::DirectoryConfig::default(),
+            blobs: Some(repute_blobs::Config::default()),
             burst_max: BURST_MAX,
             limits: Limits::default(),
         }
@@ -52,7 +55,10 @@ impl Config {
         self.peers.validate().map_err(ConfigError::peers)?;
         self.gossip.check().map_err(ConfigError::gossip)?;
         let dht = self.dht.as_ref().map_or(Ok(()), repute_dht::Config::check);
-        dht.map_err(ConfigError::dht)
+        dht.map_err(ConfigError::dht)?;
+        let blobs = self.blobs.as_ref();
+        let blobs = blobs.map_or(Ok(()), repute_blobs::Config::check);
+        blobs.map_err(ConfigError::blobs)
     }
 }
 
@@ -71,6 +77,8 @@ pub struct Limits {
     pub dht: repute_dht::Limits,
     /// Of the directory.
     pub directory: repute_dht::DirectoryLimits,
+    /// Of transfers.
+    pub blobs: repute_blobs::Limits,
     /// Of the chronicle.
     pub history: repute_trust::ChronicleLimits,
 }
@@ -84,7 +92,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Which engine refused: `trust`, `peers`, `gossip` or `dht`.
+    /// Which engine refused: `trust`, `peers`, `gossip`, `dht` or `blobs`.
     pub const fn engine(&self) -> &'static str {
         self.engine
     }
@@ -106,6 +114,13 @@ impl ConfigError {
     pub(super) fn dht(error: repute_dht::ConfigError) -> Self {
         Self {
             engine: "dht",
+            problem: error.to_string(),
+        }
+    }
+
+    pub(super) fn blobs(error: repute_blobs::ConfigError) -> Self {
+        Self {
+            engine: "blobs",
             problem: error.to_string(),
         }
     }

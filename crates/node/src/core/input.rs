@@ -109,6 +109,11 @@ pub enum Input {
         /// Best first.
         addresses: Vec<Address>,
     },
+    /// Files: what the application wants, and what came of streams and of the store. Only
+    /// `Download`, `Pause`, `Resume`, `Cancel`, `Answered`, `Received`, `Corrupt`, `Ended`,
+    /// `Trouble`, `Share`, `Unshare`, `Asked`, `Sent` and `SentAll` are taken: all else is between
+    /// the engines.
+    Transfer(repute_blobs::Input),
     /// The application or the operator wants something.
     Command(Command),
 }

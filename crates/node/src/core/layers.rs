@@ -46,6 +46,7 @@ impl Core {
         all.add(self.peers.layers());
         all.add(self.gossip.layers());
         self.add_dht(&mut all);
+        self.add_blobs(&mut all);
         all
     }
 

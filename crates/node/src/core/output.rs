@@ -182,6 +182,9 @@ pub enum Output {
         /// What to write.
         writes: Vec<Write>,
     },
+    /// Files: what to do with streams and the store. Only `Request`, `Receive`, `Cancel`, `Answer`,
+    /// `Serve`, `Transmit` and `Stop`; the core does the rest.
+    Transfer(repute_blobs::Output),
     /// Tell the application.
     Event(Event),
 }
@@ -224,6 +227,8 @@ pub enum Event {
     Dht(repute_dht::Event),
     /// What the directory answers to its commands, and news of it.
     Directory(repute_dht::DirectoryEvent),
+    /// How files on their way here fare.
+    Blobs(repute_blobs::Event),
     /// Publishing is possible again.
     PublishReady,
     /// What a command asked for is durable.

@@ -142,7 +142,7 @@ impl Core {
                 self.tell_peers_of(now, peer);
                 self.tell_peers(repute_peers::Input::Visit { peer, addresses });
             }
-            Dhts::Unlink { peer } => self.tell_peers(repute_peers::Input::Leave { peer }),
+            Dhts::Unlink { peer } => self.leave(peer),
             Dhts::Send { peer, frame } => {
                 let frame = Frame::Dht(Box::new(frame)).encode();
                 self.output(Output::Send {

@@ -63,6 +63,7 @@ impl Core {
             }
             Input::Shutdown => {
                 self.tell_history(repute_trust::ChronicleInput::Save);
+                self.tell_blobs(repute_blobs::Input::Shutdown);
                 self.tell_dht(repute_dht::Input::Shutdown);
                 self.tell_gossip(repute_gossip::Input::Shutdown);
                 self.tell_peers(repute_peers::Input::Shutdown);
@@ -128,8 +129,10 @@ impl Core {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.dht_frame(frame);
             }
-            // This node has no blobs; whoever asks is not to blame.
-            Frame::Blob(_) => self.tell_peers(repute_peers::Input::Heard { peer }),
+            Frame::Blob(_) => {
+                self.tell_peers(repute_peers::Input::Heard { peer });
+                self.blob_frame(frame);
+            }
             Frame::CustomData(_) => {
                 self.tell_peers(repute_peers::Input::Heard { peer });
                 self.custom(frame);

@@ -55,13 +55,18 @@ impl Core {
                 }
                 self.tell_gossip_of(now, peer);
                 self.receipts_link_up(peer);
+                self.blobs_link_up(now, peer);
                 self.ask_for_recommendations(now, peer);
                 self.event(Event::Connected { peer });
             }
-            Peers::VisitFailed { peer } => self.tell_dht(repute_dht::Input::Unreachable { peer }),
+            Peers::VisitFailed { peer } => {
+                self.tell_dht(repute_dht::Input::Unreachable { peer });
+                self.blobs_unreachable(peer);
+            }
             Peers::PeerDown { peer } => {
                 self.tell_dht(repute_dht::Input::LinkDown { peer });
                 self.tell_directory(repute_dht::DirectoryInput::LinkDown { peer });
+                self.blobs_link_down(peer);
                 self.tell_gossip(repute_gossip::Input::PeerDown { peer });
                 self.tell_receipts(repute_trust::ReceiptsInput::LinkDown { peer });
             }

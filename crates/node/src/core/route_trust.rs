@@ -34,6 +34,7 @@ impl Core {
                 self.gate(subject, standing.gate.is_closed());
                 self.tell_peers(standing_input(subject, &standing));
                 self.tell_dht_standing(subject, standing.trust, standing.gate.is_closed());
+                self.tell_blobs_standing(subject, &standing);
                 let distrusted = standing.level == Level::Distrusted;
                 self.tell_gossip(repute_gossip::Input::Trust {
                     peer: subject,

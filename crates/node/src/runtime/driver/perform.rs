@@ -115,6 +115,8 @@ impl Driver {
                 self.store
                     .write(rows, Box::new(move |result| drop(fates.send((id, result)))));
             }
+            // Nobody asks for files yet.
+            Output::Transfer(_) => {}
             Output::Event(event) => return self.event(event),
         }
         None
