@@ -7,8 +7,10 @@ use clap_complete::Shell;
 use repute_node::settings::Profile;
 
 mod directory;
+mod files;
 
 pub(crate) use directory::{Advertise, DhtCommand, Find};
+pub(crate) use files::{Get, Share, Transfers, TransfersCommand, Verify, Which};
 
 const AFTER: &str = "\
 First steps:
@@ -16,9 +18,10 @@ First steps:
   repute up                       run a node; it prints what to type elsewhere
   repute up --join TICKET         join the node that printed TICKET
   repute publish news hello       say something; `repute subscribe news` hears it
+  repute share FILE               prints a ticket; `repute get TICKET` fetches it
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration or data directory,
-4 no node running, 5 not found, 6 refused by the node, 124 took too long.";
+4 no node running, 5 not found, 6 refused, 124 took too long, 130 Ctrl-C.";
 
 /// A reputation-aware peer-to-peer node: find peers, spread messages, keep score.
 #[derive(Debug, Parser)]
@@ -163,6 +166,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DhtCommand,
     },
+    /// Share a file or folder; prints the ticket that others get it with
+    Share(Share),
+    /// Share something no longer
+    Unshare {
+        /// Its ticket, or how its hash begins
+        #[arg(value_name = "TICKET|HASH")]
+        what: String,
+    },
+    /// List what this node shares
+    Shared,
+    /// Fetch a file or folder from the best of those who have it
+    Get(Get),
+    /// Hold what is kept against its hashes; exit code 1 if anything is damaged
+    Verify(Verify),
+    /// List, pause, resume and cancel what is being fetched
+    Transfers(Transfers),
     /// Print what happens as it happens
     Events,
     /// Stop the running node

@@ -6,6 +6,8 @@ mod config;
 mod dht;
 mod directory;
 mod doctor;
+mod files;
+mod get;
 mod hearsay;
 mod id;
 mod import_ratings;
@@ -14,6 +16,7 @@ mod listen;
 mod receipts;
 mod replay;
 mod stamp;
+mod transfers;
 mod trust;
 mod up;
 mod vouch;
@@ -79,6 +82,12 @@ pub(crate) async fn run(global: &Global, command: Command) -> Result<(), Failure
         Command::Advertise(args) => directory::advertise(global, args).await,
         Command::Find(args) => directory::find(global, args).await,
         Command::Dht { command } => dht::run(global, command).await,
+        Command::Share(args) => files::share(global, args).await,
+        Command::Unshare { what } => files::unshare(global, &what).await,
+        Command::Shared => files::shared(global).await,
+        Command::Get(args) => get::run(global, args).await,
+        Command::Verify(args) => files::verify(global, args).await,
+        Command::Transfers(args) => transfers::run(global, args.command).await,
         Command::Events => listen::events(global).await,
         Command::Down => ask::down(global).await,
         Command::Config { command } => config::run(global, &command),

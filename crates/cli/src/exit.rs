@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Refused = 6,
     /// It took too long.
     Timeout = 124,
+    /// Ctrl-C, where that leaves something to go on with (as shells number the signal).
+    Interrupted = 130,
 }
 
 impl Exit {

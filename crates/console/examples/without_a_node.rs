@@ -9,7 +9,7 @@ use std::{
 };
 
 use repute_console::{
-    BanRequest, BanView, Client, Control, ControlError, EventView, ExplainView, MessageView,
+    BanRequest, BanView, Client, Control, ControlError, EventView, ExplainView, Files, MessageView,
     PeerView, Server, StatusView, Stream, TicketView,
 };
 use tokio::sync::mpsc;
@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 struct Hermit {
     bans: Arc<Mutex<Vec<BanView>>>,
 }
+
+impl Files for Hermit {}
 
 impl Control for Hermit {
     async fn status(&self) -> Result<StatusView, ControlError> {

@@ -224,11 +224,7 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T> {
-        let body = serde_json::to_vec(body).map_err(|error| self.io(error.into()))?;
-        if body.len() > BODY_MAX {
-            return Err(ClientError::TooLong { len: body.len() });
-        }
-        self.call(Method::POST, path, body.into()).await
+        self.call(Method::POST, path, self.encoded(body)?).await
     }
 
     pub(crate) async fn call<T: DeserializeOwned>(
@@ -244,13 +240,33 @@ impl Client {
 
     pub(crate) async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>> {
         let response = self.send(Method::GET, path, Bytes::new()).await?;
-        let body = response.into_body();
-        Ok(Lines {
-            body,
+        Ok(self.line_by_line(response))
+    }
+
+    pub(crate) async fn post_lines<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Lines<T>> {
+        let response = self.send(Method::POST, path, self.encoded(body)?).await?;
+        Ok(self.line_by_line(response))
+    }
+
+    fn line_by_line<T>(&self, response: Response<Incoming>) -> Lines<T> {
+        Lines {
+            body: response.into_body(),
             buffer: Vec::new(),
             client: self.clone(),
             kind: std::marker::PhantomData,
-        })
+        }
+    }
+
+    fn encoded(&self, body: &impl Serialize) -> Result<Bytes> {
+        let body = serde_json::to_vec(body).map_err(|error| self.io(error.into()))?;
+        if body.len() > BODY_MAX {
+            return Err(ClientError::TooLong { len: body.len() });
+        }
+        Ok(body.into())
     }
 
     /// Sends a request; an answer that is a problem becomes the error.

@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 use crate::{
     AddRequest, AdvertiseRequest, AdvertisedView, AppealView, BanView, BestRequest, BlacklistView,
     ControlError, DhtGetQuery, DhtLookupQuery, DhtLookupView, DhtPutRequest, DhtPutView,
-    DhtRecordsView, DhtStatsView, EditRequest, EventView, ExplainView, FindRequest, FoundView,
-    HistoryView, MessageView, MetricsView, OfferView, OwnOfferView, PeerView, Peers, PeersQuery,
-    ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, TicketView,
-    TrustSource, insight_node,
+    DhtRecordsView, DhtStatsView, EditRequest, EventView, ExplainView, Files, FindRequest,
+    FoundView, HistoryView, MessageView, MetricsView, OfferView, OwnOfferView, PeerView, Peers,
+    PeersQuery, ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView,
+    TicketView, TrustSource, insight_node,
 };
 
 /// A bounded stream of things that happen; it ends when the node stops.
@@ -17,7 +17,7 @@ pub type Stream<T> = mpsc::Receiver<T>;
 type Answer<T> = Result<T, ControlError>;
 
 /// What the control API asks of a node.
-pub trait Control: Clone + Send + Sync + 'static {
+pub trait Control: Files {
     /// How the node is.
     fn status(&self) -> impl Future<Output = Answer<StatusView>> + Send;
     /// All known peers, best first.

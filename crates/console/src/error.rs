@@ -40,6 +40,12 @@ pub enum ControlError {
     /// Done, but a restart would forget it.
     #[error("{0}")]
     NotDurable(String),
+    /// There is no room for it; nothing is lost.
+    #[error("{0}")]
+    NoRoom(String),
+    /// The disk, or what is on it, failed.
+    #[error("{0}")]
+    Storage(String),
     /// The node is stopping.
     #[error("{0}")]
     Unavailable(String),
@@ -55,6 +61,8 @@ impl ControlError {
             Self::Refused(_) => (409, "refused"),
             Self::TooLarge(_) => (413, "too-large"),
             Self::NotDurable(_) => (507, "not-durable"),
+            Self::NoRoom(_) => (507, "no-room"),
+            Self::Storage(_) => (500, "storage-failed"),
             Self::Unavailable(_) => (503, "unavailable"),
         }
     }
@@ -72,16 +80,28 @@ impl From<NodeError> for ControlError {
     }
 }
 
+impl From<ControlError> for Problem {
+    fn from(error: ControlError) -> Self {
+        let (status, kind) = error.status();
+        Self {
+            kind: kind.into(),
+            title: error.to_string(),
+            status,
+        }
+    }
+}
+
 impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
-        let (status, kind) = self.status();
-        let problem = Problem {
-            kind: kind.into(),
-            title: self.to_string(),
-            status,
-        };
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Problem::from(self).into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        (status, kind, Json(problem)).into_response()
+        (status, kind, Json(self)).into_response()
     }
 }

@@ -29,6 +29,10 @@ mod dht_node;
 mod directory;
 mod directory_node;
 mod error;
+mod files;
+mod files_client;
+mod files_node;
+mod files_routes;
 mod hearsay;
 mod insight;
 mod insight_client;
@@ -58,6 +62,11 @@ pub use directory::{
     FindRequest, FoundView, OfferView, OwnOfferView, OwnOffersView, RetractedView,
 };
 pub use error::{ControlError, Problem};
+pub use files::{
+    DamageView, FetchRequest, Files, FinishedView, PlanView, ProgressView, ReadView, SeederView,
+    SeedingView, ShareEvent, ShareRequest, ShareView, SharesView, SourceView, TransferEvent,
+    TransferView, TransfersView, VerifyEvent, VerifyRequest, VerifyView,
+};
 pub use hearsay::{RecommendRequest, RecommendationView, TrustSource, TrustSources};
 pub use insight::{
     BestRequest, ComponentView, HistoryView, InteractionView, LevelChangeView, MetricsList,

@@ -17,7 +17,7 @@ use tokio_stream::{StreamExt, wrappers::ReceiverStream};
 use crate::{
     BanRequest, Bans, Control, ControlError, Done, ExplainView, JoinRequest, PeerView,
     PublishRequest, Published, RecommendRequest, StatusView, Stream, TicketView, TrustSources,
-    blacklist_routes, dht, directory, insight_routes, receipts,
+    blacklist_routes, dht, directory, files_routes, insight_routes, receipts,
 };
 
 /// The longest request body, in bytes: a message of 64 KiB, escaped as JSON at its worst.
@@ -42,6 +42,7 @@ pub fn router<C: Control>(control: C) -> Router {
         .merge(receipts::routes::<C>())
         .merge(dht::routes::<C>())
         .merge(directory::routes::<C>())
+        .merge(files_routes::routes::<C>())
         .route("/v1/ticket", get(ticket::<C>))
         .route("/v1/join", post(join::<C>))
         .route("/v1/publish", post(publish::<C>))
@@ -201,7 +202,13 @@ async fn ready<C: Control>(State(control): State<C>) -> Result<StatusCode, Contr
 
 /// A body of one JSON document a line, sent as they come.
 pub(crate) fn json_lines<T: Serialize + Send + 'static>(stream: Stream<T>) -> Response {
-    let lines = ReceiverStream::new(stream).map(|item| {
+    lines(ReceiverStream::new(stream))
+}
+
+pub(crate) fn lines<T: Serialize + Send + 'static>(
+    items: impl tokio_stream::Stream<Item = T> + Send + 'static,
+) -> Response {
+    let lines = items.map(|item| {
         serde_json::to_vec(&item).map(|mut line| {
             line.push(b'\n');
             Bytes::from(line)

@@ -1,5 +1,7 @@
 //! A `Control` without a node: it knows what it is given, and remembers what it was asked.
 
+pub mod files;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -18,6 +20,8 @@ pub struct Fake {
     pub messages: Arc<Mutex<Vec<MessageView>>>,
     /// Keeps the subscription open after its messages.
     pub hold: Arc<Mutex<Vec<mpsc::Sender<MessageView>>>>,
+    /// What happens to every transfer.
+    pub news: Arc<Mutex<Vec<repute_console::TransferEvent>>>,
     pub stopping: bool,
     pub disk_full: bool,
 }
