@@ -45,6 +45,7 @@ mod throughput;
 mod uploads;
 #[cfg(feature = "std")]
 mod verified;
+mod whereabouts;
 mod witness;
 
 pub use config::{Config, ConfigError, TierPolicy};
@@ -69,6 +70,7 @@ pub use verified::{
     BLOB_BYTES_MAX, Decoder, EncodeError, Encoder, Parent, Proven, ReadAt, TreeBuilder,
     VerifyError, WriteAt, proven_groups, tree_bytes, tree_of,
 };
+pub use whereabouts::{Whereabouts, WhereaboutsInput, WhereaboutsLimits, WhereaboutsOutput};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

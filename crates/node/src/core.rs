@@ -20,7 +20,9 @@ mod route_policy;
 mod route_rank;
 mod route_receipts;
 mod route_recommend;
+mod route_transfers;
 mod route_trust;
+mod route_whereabouts;
 mod snapshot;
 pub mod transfers;
 mod trust_model;
@@ -109,6 +111,7 @@ enum Step {
     Directory(repute_dht::DirectoryInput),
     Addresses(repute_trust::AddressInput),
     Blobs(repute_blobs::Input),
+    Whereabouts(repute_blobs::WhereaboutsInput),
 }
 
 impl Core {
@@ -150,7 +153,7 @@ impl Core {
         let mut chronicle = Chronicle::new(limits.history);
         snapshot.restore_history(&mut chronicle);
         let (dht, directory) = Self::dht_of(me, &config, &snapshot, &mut rng)?;
-        let files = Self::files_of(&config, &mut rng)?;
+        let files = Self::files_of(me, &config, &mut rng)?;
         let (addresses, appeals) = snapshot.restore(&mut peers, &mut gossip, trust.as_mut());
         Ok(Self {
             me,
@@ -287,6 +290,7 @@ impl Core {
         }
         self.start_hearing();
         self.start_directory();
+        self.start_announcing();
         self.tell_dht(repute_dht::Input::Start);
         self.tell_directory(repute_dht::DirectoryInput::Start);
         self.rank(now);
@@ -359,6 +363,7 @@ impl Core {
                 Step::Directory(input) => self.settle_directory(now, input),
                 Step::Receipts(input) => self.settle_receipts(now, input),
                 Step::Blobs(input) => self.settle_blobs(now, input),
+                Step::Whereabouts(input) => self.settle_whereabouts(now, input),
                 Step::Trust(input) => {
                     self.trust.handle(now, input);
                     while let Some(output) = self.trust.poll_output() {

@@ -45,7 +45,9 @@ impl Core {
             }
             // The node itself listens there.
             Command::Unsubscribe { topic }
-                if self.is_hearing(&topic) || self.is_browsing(&topic) => {}
+                if self.is_hearing(&topic)
+                    || self.is_browsing(&topic)
+                    || self.is_announcing(&topic) => {}
             Command::Unsubscribe { topic } => {
                 self.tell_gossip(repute_gossip::Input::Unsubscribe { topic });
             }

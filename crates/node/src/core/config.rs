@@ -79,6 +79,8 @@ pub struct Limits {
     pub directory: repute_dht::DirectoryLimits,
     /// Of transfers.
     pub blobs: repute_blobs::Limits,
+    /// Of finding blobs and announcing them.
+    pub whereabouts: repute_blobs::WhereaboutsLimits,
     /// Of the chronicle.
     pub history: repute_trust::ChronicleLimits,
 }

@@ -3,15 +3,13 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::time::Duration;
 
-use repute_base::{Layer, Layers, Machine, Mono, Rng, Timestamp, Wall};
-use repute_blobs::{Blobs, Evidence, Input, Output as Transfers};
+use repute_base::{Layer, Layers, Machine, Mono, Rng, Timestamp};
+use repute_blobs::{Blobs, Input, Output as Transfers, Whereabouts, WhereaboutsInput};
 use repute_identity::NodeId;
-use repute_protocol::{Capability, Frame, FromPeer, Misbehaviour, Support};
-use repute_trust::{
-    Candidate, ChronicleInput, Dossier, Fault, IdentityClass, Sample, Standing, Transfer,
-};
+use repute_protocol::{Frame, FromPeer};
+use repute_trust::ReceiptsInput;
 
-use super::{Config, ConfigError, Core, Event, Output, Priority, Step, transfers};
+use super::{Config, ConfigError, Core, Event, Output, Priority, Step, route_transfers::Tab};
 
 /// How long a link that was made for blobs stays when they need it no longer: the next file of a
 /// folder may want it, and the last receipt is on its way.
@@ -21,14 +19,18 @@ const LINGER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Files {
     engine: Blobs,
-    rng: Rng,
+    pub(super) whereabouts: Whereabouts,
+    pub(super) rng: Rng,
     /// Links that blobs need no longer, and until when they stay; bounded by the links.
     lingering: BTreeMap<NodeId, Mono>,
+    /// Bounded by the links.
+    pub(super) tabs: BTreeMap<NodeId, Tab>,
 }
 
 impl Core {
     /// The engine of blobs of a node that has one.
     pub(super) fn files_of(
+        me: NodeId,
         config: &Config,
         rng: &mut Rng,
     ) -> Result<Option<Box<Files>>, ConfigError> {
@@ -37,16 +39,24 @@ impl Core {
         };
         let limits = config.limits.blobs.clone();
         let engine = Blobs::new(policy.clone(), limits, rng.fork()).map_err(ConfigError::blobs)?;
+        let (dht, limits) = (config.dht.is_some(), config.limits.whereabouts.clone());
         Ok(Some(Box::new(Files {
             engine,
+            whereabouts: Whereabouts::new(me, dht, limits, rng.fork()),
             rng: rng.fork(),
             lingering: BTreeMap::new(),
+            tabs: BTreeMap::new(),
         })))
     }
 
     /// Files shared and fetched; none if this node does neither.
     pub fn blobs(&self) -> Option<&Blobs> {
         self.files.as_ref().map(|files| &files.engine)
+    }
+
+    /// What is announced, and what was heard of others; none if this node has no files.
+    pub fn whereabouts(&self) -> Option<&Whereabouts> {
+        self.files.as_ref().map(|files| &files.whereabouts)
     }
 
     pub(super) fn tell_blobs(&mut self, input: Input) {
@@ -57,9 +67,17 @@ impl Core {
 
     pub(super) fn settle_blobs(&mut self, now: Timestamp, input: Input) {
         let Some(files) = &mut self.files else { return };
+        let gone = match &input {
+            Input::LinkDown { peer } => Some(*peer),
+            _ => None,
+        };
         files.engine.handle(now, input);
         while let Some(output) = self.files.as_mut().and_then(|one| one.engine.poll_output()) {
             self.route_blobs(now, output);
+        }
+        if let Some(peer) = gone {
+            self.settle_tab(peer);
+            self.tell_receipts(ReceiptsInput::LinkDown { peer });
         }
     }
 
@@ -89,12 +107,10 @@ impl Core {
     pub(super) fn blobs_due(&self) -> Option<Mono> {
         let files = self.files.as_ref()?;
         let lingering = files.lingering.values().min().copied();
-        files
-            .engine
-            .next_deadline()
-            .into_iter()
-            .chain(lingering)
-            .min()
+        let tabs = files.tabs.values().map(|tab| tab.due).min();
+        let engine = files.engine.next_deadline();
+        let due = engine.into_iter().chain(files.whereabouts.next_deadline());
+        due.chain(lingering).chain(tabs).min()
     }
 
     /// Rates and stalls are told in milliseconds.
@@ -104,14 +120,16 @@ impl Core {
 
     pub(super) fn blobs_tick(&mut self, now: Timestamp) {
         let Some(files) = &mut self.files else { return };
-        let due = files
-            .lingering
-            .iter()
-            .filter(|(_, until)| **until <= now.mono);
-        let due: Vec<NodeId> = due.map(|(peer, _)| *peer).collect();
+        let tabs = files.tabs.iter().filter(|(_, tab)| tab.due <= now.mono);
+        let tabs: Vec<NodeId> = tabs.map(|(peer, _)| *peer).collect();
+        let gone = files.lingering.iter();
+        let gone = gone.filter(|(_, until)| **until <= now.mono);
+        let gone: Vec<NodeId> = gone.map(|(peer, _)| *peer).collect();
         files.lingering.retain(|_, until| *until > now.mono);
-        due.into_iter().for_each(|peer| self.leave(peer));
+        tabs.into_iter().for_each(|peer| self.settle_tab(peer));
+        gone.into_iter().for_each(|peer| self.leave(peer));
         self.tell_blobs(Input::Tick);
+        self.tell_whereabouts(WhereaboutsInput::Tick);
     }
 
     pub(super) fn blob_frame(&mut self, frame: FromPeer<Frame>) {
@@ -125,28 +143,21 @@ impl Core {
     pub(super) fn blobs_link_up(&mut self, now: Timestamp, peer: NodeId) {
         let standing = self.trust.standing(peer, now.wall);
         self.tell_blobs_standing(peer, &standing);
+        self.tell_whereabouts(WhereaboutsInput::LinkUp { peer });
         self.tell_blobs(Input::LinkUp { peer });
-    }
-
-    pub(super) fn blobs_link_down(&mut self, peer: NodeId) {
+        // Whoever asked for it may have given up meanwhile.
         if let Some(files) = &mut self.files {
-            files.lingering.remove(&peer);
+            files.lingering.insert(peer, now.mono + LINGER);
         }
+    }
+
+    /// A link is gone. The receipts hear of it once they know all that came over it.
+    pub(super) fn blobs_link_down(&mut self, peer: NodeId) {
+        let Some(files) = &mut self.files else {
+            return self.tell_receipts(ReceiptsInput::LinkDown { peer });
+        };
+        files.lingering.remove(&peer);
         self.tell_blobs(Input::LinkDown { peer });
-    }
-
-    pub(super) fn blobs_unreachable(&mut self, peer: NodeId) {
-        if self.blobs().is_some_and(|blobs| blobs.needs_link(&peer)) {
-            self.tell_blobs(Input::Unreachable { peer });
-        }
-    }
-
-    pub(super) fn tell_blobs_standing(&mut self, peer: NodeId, standing: &Standing) {
-        self.tell_blobs(Input::Standing {
-            peer,
-            tier: transfers::tier(standing.level),
-            closed: standing.gate.is_closed(),
-        });
     }
 
     /// No engine has anything more to say to a peer that was dialled for a conversation.
@@ -161,51 +172,18 @@ impl Core {
         }
     }
 
-    /// All that the selection looks at.
-    pub(crate) fn candidate(&self, id: NodeId, wall: Wall) -> Candidate {
-        let known = self.receipts.as_ref();
-        let support = self.peers.view(id);
-        let support = support.map(|peer| peer.support(Capability::ENCRYPTED_TRANSFER));
-        Candidate {
-            id,
-            class: known.map_or(IdentityClass::Free, |receipts| {
-                receipts.classes().class(&id, wall)
-            }),
-            rank: self.averages(id),
-            encrypted: match support {
-                Some(Support::Supported) => Some(true),
-                Some(Support::NotSupported) => Some(false),
-                Some(Support::Unknown) | None => None,
-            },
-            dossier: Dossier {
-                metrics: self.chronicle.metrics(id, self.trust.time(wall)),
-                standing: self.trust.standing(id, wall),
-                crowding: self.peers.crowding(id),
-            },
-        }
-    }
-
-    fn rank_seeders(&mut self, now: Timestamp, id: repute_blobs::DownloadId, peers: &[NodeId]) {
-        let candidates: Vec<Candidate> = peers
-            .iter()
-            .map(|peer| self.candidate(*peer, now.wall))
-            .collect();
-        if let Some(files) = &mut self.files {
-            let ranked = transfers::rank_seeders(&candidates, &mut files.rng);
-            self.tell_blobs(Input::Ranked { id, ranked });
-        }
-    }
-
     fn route_blobs(&mut self, now: Timestamp, output: Transfers) {
         match output {
-            Transfers::Link { peer, addresses } => {
-                if let Some(files) = &mut self.files {
-                    files.lingering.remove(&peer);
-                }
-                self.tell_peers_of(now, peer);
-                self.tell_peers(repute_peers::Input::Visit { peer, addresses });
+            Transfers::Find { hash } => self.tell_whereabouts(WhereaboutsInput::Find { hash }),
+            Transfers::Announce { hash, size } => {
+                self.tell_whereabouts(WhereaboutsInput::Announce { hash, size });
             }
+            Transfers::Withdraw { hash } => {
+                self.tell_whereabouts(WhereaboutsInput::Withdraw { hash });
+            }
+            Transfers::Link { peer, addresses } => self.link_for_blobs(peer, addresses),
             Transfers::Unlink { peer } => {
+                self.tell_whereabouts(WhereaboutsInput::Unlink { peer });
                 if let Some(files) = &mut self.files {
                     files.lingering.insert(peer, now.mono + LINGER);
                 }
@@ -219,8 +197,10 @@ impl Core {
                 });
             }
             Transfers::Rank { id, peers } => self.rank_seeders(now, id, &peers),
+            Transfers::Open { peer } => self.open_session(peer),
+            Transfers::Close { peer, .. } => self.close_session(now, peer),
             Transfers::Misbehaviour { peer, kind } => self.transfer_broke(peer, kind),
-            Transfers::Evidence { peer, evidence } => self.transferred(peer, &evidence),
+            Transfers::Evidence { peer, evidence } => self.transferred(now, peer, &evidence),
             Transfers::Event(event) => self.event(Event::Blobs(event)),
             output @ (Transfers::Request { .. }
             | Transfers::Receive { .. }
@@ -233,33 +213,13 @@ impl Core {
         }
     }
 
-    fn transferred(&mut self, peer: NodeId, measured: &Evidence) {
-        let Some(judged) = transfers::judged(measured) else {
-            return;
-        };
-        if let Some(evidence) = judged.evidence {
-            self.observe(peer, evidence, Fault::Theirs);
-        }
-        self.sample_transfer(peer, judged.sample);
-    }
-
-    fn transfer_broke(&mut self, peer: NodeId, kind: Misbehaviour) {
-        self.misbehaved(peer, kind);
-        self.sample_transfer(peer, transfers::convicted(kind).sample);
-    }
-
-    fn sample_transfer(&mut self, subject: NodeId, transfer: Transfer) {
-        self.tell_history(ChronicleInput::Sample {
-            subject,
-            sample: Sample::Transfer(transfer),
-            fault: Fault::Theirs,
-        });
-    }
-
     pub(super) fn add_blobs(&self, all: &mut Layers) {
-        if let Some(blobs) = self.blobs() {
+        if let Some(files) = &self.files {
             let reason = "frames about blobs beyond the budget";
-            all.refuse_many(Layer::LinkQuota, reason, blobs.stats().frames_dropped);
+            let dropped = files.engine.stats().frames_dropped;
+            all.refuse_many(Layer::LinkQuota, reason, dropped);
+            let reason = "blobs announced too soon";
+            all.refuse_many(Layer::IdentityQuota, reason, files.whereabouts.hasty());
         }
     }
 }

@@ -189,6 +189,9 @@ impl Core {
     }
 
     fn dht_event(&mut self, event: DhtEvent) {
+        let Some(event) = self.blob_lookup(event) else {
+            return;
+        };
         match event {
             DhtEvent::Serving(serving) => self.output(Output::Serving(serving)),
             DhtEvent::Found { token, record } if token >= DIRECTORY_TOKENS => {

@@ -43,6 +43,11 @@ impl Core {
             }
             Gossip::Deliver {
                 envelope, message, ..
+            } if self.is_announcing(&message.topic) => {
+                self.announced_by_gossip(envelope.author(), &message);
+            }
+            Gossip::Deliver {
+                envelope, message, ..
             } => {
                 self.event(Event::Message { envelope, message });
             }

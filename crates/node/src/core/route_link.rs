@@ -46,6 +46,9 @@ impl Core {
             Input::Forged { from, envelope } => self.forged(from, envelope),
             Input::Listening { addresses } => {
                 self.dht_listening(addresses.clone());
+                self.tell_whereabouts(repute_blobs::WhereaboutsInput::Listening {
+                    addresses: addresses.clone(),
+                });
                 self.tell_peers(repute_peers::Input::Listening { addresses });
             }
             Input::Unchecked { from, envelope } if envelope.kind() == EnvelopeKind::Record => {

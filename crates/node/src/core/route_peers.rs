@@ -61,14 +61,13 @@ impl Core {
             }
             Peers::VisitFailed { peer } => {
                 self.tell_dht(repute_dht::Input::Unreachable { peer });
-                self.blobs_unreachable(peer);
+                self.tell_whereabouts(repute_blobs::WhereaboutsInput::VisitFailed { peer });
             }
             Peers::PeerDown { peer } => {
                 self.tell_dht(repute_dht::Input::LinkDown { peer });
                 self.tell_directory(repute_dht::DirectoryInput::LinkDown { peer });
                 self.blobs_link_down(peer);
                 self.tell_gossip(repute_gossip::Input::PeerDown { peer });
-                self.tell_receipts(repute_trust::ReceiptsInput::LinkDown { peer });
             }
             Peers::Verify { from, envelope } => self.output(Output::Verify { from, envelope }),
             Peers::SignRecord(record) => {

@@ -117,6 +117,11 @@ impl Core {
                     self.receipt_writes.insert(id, token);
                 }
             }
+            ReceiptsOutput::Opened {
+                peer,
+                service,
+                session,
+            } => self.session_opened(peer, service, session),
             ReceiptsOutput::Misbehaviour { peer, kind } => {
                 if kind == Misbehaviour::BudgetExceeded {
                     let reason = "receipts beyond the budget";

@@ -109,6 +109,9 @@ pub(crate) const CHECKS_PER_SECOND: u64 = 8;
 pub(crate) const QUESTIONS_MAX: usize = 64;
 /// Proofs of faults that a new neighbour is shown.
 pub(crate) const FAULTS_SHOWN: usize = 8;
+/// Between two looks at a link that were brought forward: two signatures and two writes at either
+/// end each time.
+pub(crate) const SETTLE_PAUSE: Duration = Duration::from_secs(5);
 /// Old pairs forgotten in one input.
 pub(crate) const PRUNED_PER_INPUT_MAX: usize = 256;
 /// Between two times that a pair's receipt is passed on unasked.

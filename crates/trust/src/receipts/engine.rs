@@ -6,7 +6,7 @@ use repute_protocol::{Credentials, Party, ReceiptFrame, Service};
 
 use super::{
     Receipts, ReceiptsInput, ReceiptsOutput,
-    config::{FAULTS_SHOWN, PRUNED_PER_INPUT_MAX, QUESTIONS_MAX, STEP_MAX},
+    config::{FAULTS_SHOWN, PRUNED_PER_INPUT_MAX, QUESTIONS_MAX, SETTLE_PAUSE, STEP_MAX},
     link::{Link, Stage},
 };
 use crate::Shown;
@@ -88,6 +88,16 @@ impl Receipts {
         }
     }
 
+    /// Brings the next look at a link forward, though not twice in a few seconds.
+    fn settle(&mut self, now: Mono, peer: NodeId) {
+        if let Some(link) = self.links.get_mut(&peer)
+            && link.stage == Stage::Ready
+        {
+            let soon = link.looked.map_or(now, |looked| looked + SETTLE_PAUSE);
+            link.due = link.due.min(soon.max(now));
+        }
+    }
+
     /// A link's time has come: the first look asks for the latest receipts, the later ones sign
     /// for what was received.
     fn look_at(&mut self, now: Mono, time: Wall, peer: NodeId) {
@@ -96,6 +106,7 @@ impl Receipts {
             return;
         };
         link.due = now + interval;
+        link.looked = Some(now);
         if link.stage != Stage::Ready {
             // The message service is what all neighbours do for each other.
             let nothing = link.ours.iter().all(|ours| !ours.wanted);
@@ -198,6 +209,7 @@ impl Machine for Receipts {
                 amount,
             } => self.served(peer, service, amount),
             ReceiptsInput::Open { peer, service } => self.want(mono, time, peer, service),
+            ReceiptsInput::Settle { peer } => self.settle(mono, peer),
             ReceiptsInput::Failed {
                 peer,
                 service,

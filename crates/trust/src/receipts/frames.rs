@@ -91,6 +91,11 @@ impl Receipts {
         (ours.asked, ours.open) = (None, Some((terms.session, terms.t0)));
         let key = (self.id, from, terms.service);
         self.sessions.insert(key, open.into_inner());
+        self.outputs.push_back(ReceiptsOutput::Opened {
+            peer: from,
+            service: terms.service,
+            session: terms.session,
+        });
         Ok(())
     }
 

@@ -36,6 +36,12 @@ pub enum ReceiptsInput {
         /// With what.
         service: Service,
     },
+    /// No more value moves for now: sign soon for what was received, without waiting for the
+    /// interval. The link may go after that.
+    Settle {
+        /// Who served us.
+        peer: NodeId,
+    },
     /// A peer failed us. Comes to a claim only where it had agreed to a session.
     Failed {
         /// Who.

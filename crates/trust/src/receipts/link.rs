@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) stage: Stage,
     /// When it is looked at next.
     pub(crate) due: Mono,
+    /// When it was looked at last.
+    pub(crate) looked: Option<Mono>,
     pub(crate) checks: TokenBucket,
     /// Whom it was asked about.
     pub(crate) questions: BTreeSet<NodeId>,
@@ -51,6 +53,7 @@ impl Link {
             party,
             stage: Stage::Young,
             due,
+            looked: None,
             checks: TokenBucket::new(CHECKS_PER_SECOND, CHECKS_BURST, now),
             questions: BTreeSet::new(),
             ours: [Ours::default(); 4],

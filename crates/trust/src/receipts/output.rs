@@ -1,7 +1,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use repute_identity::NodeId;
-use repute_protocol::{Equivocation, Misbehaviour, Receipt, ReceiptFrame, Verified};
+use repute_protocol::{Equivocation, Misbehaviour, Receipt, ReceiptFrame, Service, Verified};
 
 use super::row::ReceiptRow;
 
@@ -29,6 +29,15 @@ pub enum ReceiptsOutput {
         token: Option<u64>,
         /// What.
         write: ReceiptsWrite,
+    },
+    /// A linked peer has agreed to serve us in a session.
+    Opened {
+        /// Who serves.
+        peer: NodeId,
+        /// With what.
+        service: Service,
+        /// The number of the session.
+        session: u64,
     },
     /// A linked peer broke a rule.
     Misbehaviour {
