@@ -53,6 +53,7 @@ mod datagram;
 mod endpoint;
 mod error;
 mod event;
+mod few;
 mod gate;
 mod handshake;
 mod inbox;
