@@ -79,7 +79,8 @@ pub struct LadderConfig {
     /// Whether a hard fault that leaves the score below the minimum bans at once. It would cost
     /// the link anyway; a ban says why, and for how long.
     pub hard_below_min: bool,
-    /// Strikes for a frame that is malformed or too long; other hard faults are one.
+    /// Strikes for a frame that is malformed or too long; other hard faults are one, but for bytes
+    /// that do not match the hash of their blob, which ban at once.
     pub hard_heavy: u32,
     /// Quiet time after which hard strikes are forgotten.
     pub hard_window: Duration,

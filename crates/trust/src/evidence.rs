@@ -4,13 +4,16 @@ use repute_protocol::Misbehaviour;
 
 use crate::Carried;
 
-/// What a peer is judged as. Scores of different contexts never mix.
+/// What a peer is judged as. What it does as a neighbour and as a seeder makes one score, and the
+/// context of a record says which it was; as a recommender it has a score of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Context {
     /// As a neighbour in the network: its messages, answers and links.
     #[default]
     Network,
+    /// As one who serves files, or is served.
+    Transfer,
     /// As a recommender of others. Learned by the ledger itself, from how its recommendations
     /// compare with experience; ignored as an observation.
     Recommend,
@@ -18,13 +21,14 @@ pub enum Context {
 
 impl Context {
     /// Every context, in the order of their codes.
-    pub const ALL: [Self; 2] = [Self::Network, Self::Recommend];
+    pub const ALL: [Self; 3] = [Self::Network, Self::Recommend, Self::Transfer];
 
     /// The stable number in stored records.
     pub const fn code(self) -> u8 {
         match self {
             Self::Network => 0,
             Self::Recommend => 1,
+            Self::Transfer => 2,
         }
     }
 
@@ -33,6 +37,7 @@ impl Context {
         match code {
             0 => Some(Self::Network),
             1 => Some(Self::Recommend),
+            2 => Some(Self::Transfer),
             _ => None,
         }
     }
@@ -42,6 +47,7 @@ impl Context {
         match self {
             Self::Network => "network",
             Self::Recommend => "recommend",
+            Self::Transfer => "transfer",
         }
     }
 }

@@ -64,6 +64,8 @@ impl Ladder {
         let first = self.hard_strikes == 0;
         let strikes = match kind {
             Misbehaviour::MalformedFrame | Misbehaviour::OversizedFrame => config.hard_heavy,
+            // Whoever serves proves each group before it leaves: one that is wrong was meant.
+            Misbehaviour::CorruptBlob => config.hard_ban,
             _ => 1,
         };
         self.hard_strikes = self.hard_strikes.saturating_add(strikes);

@@ -268,7 +268,8 @@ impl Ledger {
             event = Some(Event::Warned { subject, kind });
         }
         self.announce(subject, time, before, event);
-        self.judge(time, subject, context);
+        // Recommendations are about the one score that all of this makes.
+        self.judge(time, subject, Context::Network);
     }
 
     /// Whether evidence is worth a record.

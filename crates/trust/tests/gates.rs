@@ -186,6 +186,16 @@ fn a_handful_of_malformed_or_oversized_frames_bans() {
 }
 
 #[test]
+fn one_wrong_group_of_a_blob_bans_whoever_it_is() {
+    let mut world = World::new();
+    (0..100).for_each(|_| world.see(Evidence::Useful, Fault::Theirs));
+    assert!(world.bans().is_empty());
+    world.bad(Misbehaviour::CorruptBlob);
+    assert_eq!(world.bans().pop().unwrap().rung, Rung::Banned24h);
+    assert!(world.gate().is_closed());
+}
+
+#[test]
 fn a_ban_lapses_and_a_repeat_offender_gets_thirty_days() {
     let mut world = World::new();
     (0..10).for_each(|_| world.bad(Misbehaviour::ForgedEnvelope));

@@ -93,7 +93,17 @@ impl Core {
         evidence: Evidence,
         fault: Fault,
     ) {
-        let context = Context::Network;
+        self.observe_as(Context::Network, subject, evidence, fault);
+    }
+
+    /// The same of what a peer did in another role.
+    pub(super) fn observe_as(
+        &mut self,
+        context: Context,
+        subject: repute_identity::NodeId,
+        evidence: Evidence,
+        fault: Fault,
+    ) {
         self.tell_trust(repute_trust::Input::Observe {
             subject,
             context,

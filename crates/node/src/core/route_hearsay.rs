@@ -298,8 +298,7 @@ fn opinion_of(said: &Recommendation, envelope: &Envelope) -> Option<Opinion> {
     let issued = envelope.sent();
     Some(Opinion {
         subject: said.subject,
-        context: Context::from_code(said.context)
-            .filter(|context| *context != Context::Recommend)?,
+        context: Context::from_code(said.context).filter(|context| *context == Context::Network)?,
         value: said.value,
         receipt: said.receipt,
         issued,

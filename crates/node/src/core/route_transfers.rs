@@ -5,15 +5,15 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use repute_base::{Mono, Timestamp, Wall};
-use repute_blobs::{DownloadId, Evidence, Input};
+use repute_blobs::{DownloadId, Evidence as Measured, Input};
 use repute_identity::NodeId;
 use repute_protocol::{Capability, Misbehaviour, Service, Support};
 use repute_trust::{
-    Candidate, ChronicleInput, Dossier, Fault, IdentityClass, ReceiptsInput, Sample, Standing,
-    Transfer,
+    Candidate, ChronicleInput, Context, Dossier, Evidence, Fault, IdentityClass, ReceiptsInput,
+    Sample, Standing, Transfer,
 };
 
-use super::{Core, transfers};
+use super::{Core, Event, transfers};
 
 /// How long what a peer served waits before it goes to the receipts: a short transfer is over
 /// before its session is agreed on.
@@ -72,12 +72,12 @@ impl Core {
         }
     }
 
-    pub(super) fn transferred(&mut self, now: Timestamp, peer: NodeId, measured: &Evidence) {
+    pub(super) fn transferred(&mut self, now: Timestamp, peer: NodeId, measured: &Measured) {
         let Some(judged) = transfers::judged(measured) else {
             return;
         };
         if let Some(evidence) = judged.evidence {
-            self.observe(peer, evidence, Fault::Theirs);
+            self.observe_as(Context::Transfer, peer, evidence, Fault::Theirs);
             self.put_on_tab(now, peer, judged.sample.bytes);
         }
         self.sample_transfer(peer, judged.sample);
@@ -85,8 +85,11 @@ impl Core {
 
     /// A rule was broken: proven to this node, which tells nobody.
     pub(super) fn transfer_broke(&mut self, peer: NodeId, kind: Misbehaviour) {
-        self.misbehaved(peer, kind);
-        self.sample_transfer(peer, transfers::convicted(kind).sample);
+        self.count_misbehaviour(kind);
+        self.event(Event::Misbehaved { peer, kind });
+        let evidence = Evidence::Invalid(kind);
+        self.observe_as(Context::Transfer, peer, evidence, Fault::Theirs);
+        self.sample_transfer(peer, transfers::FAILED);
     }
 
     fn sample_transfer(&mut self, subject: NodeId, transfer: Transfer) {

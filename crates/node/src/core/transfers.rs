@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use repute_base::Rng;
 use repute_blobs::{Evidence as Measured, Grade, Ranked};
-use repute_protocol::{Misbehaviour, Tier};
+use repute_protocol::Tier;
 use repute_trust::{
     Candidate, Choice, Direction, Evidence, Level, Obstacle, Reason, ScoringModel, Stakes,
     Transfer, TransferModel, select,
@@ -52,19 +52,14 @@ pub fn judged(measured: &Measured) -> Option<Judged> {
     })
 }
 
-/// A rule broken in a transfer: proven to this node alone, and a transfer that failed.
-pub const fn convicted(kind: Misbehaviour) -> Judged {
-    Judged {
-        evidence: Some(Evidence::Invalid(kind)),
-        sample: Transfer {
-            ok: false,
-            direction: Direction::Down,
-            bytes: 0,
-            took: Duration::ZERO,
-            latency: None,
-        },
-    }
-}
+/// A transfer in which a rule was broken.
+pub const FAILED: Transfer = Transfer {
+    ok: false,
+    direction: Direction::Down,
+    bytes: 0,
+    took: Duration::ZERO,
+    latency: None,
+};
 
 /// A level in the words of transfers.
 pub const fn grade(level: Level) -> Grade {

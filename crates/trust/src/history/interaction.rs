@@ -1,7 +1,7 @@
 use repute_base::Wall;
 
 use crate::{
-    Evidence, Fault, Record, Sample,
+    Context, Evidence, Fault, Record, Sample,
     record::{code_of, evidence_of},
 };
 
@@ -34,6 +34,8 @@ impl Interaction {
     /// Of a record of the ledger; none of one that tells of nothing done together.
     pub(crate) fn of_record(record: &Record) -> Option<Self> {
         match record.evidence {
+            // Its sample tells of a transfer; what was broken, this record alone.
+            Evidence::Useful | Evidence::Timeout if record.context == Context::Transfer => None,
             Evidence::Useful | Evidence::Invalid(_) | Evidence::Timeout => Some(Self {
                 seconds: seconds(record.wall),
                 code: code_of(&record.evidence),

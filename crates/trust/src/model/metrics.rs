@@ -11,7 +11,7 @@ use super::{
     tally::{Mean, Tally},
     uptime::Uptime,
 };
-use crate::{Evidence, Fault, Record};
+use crate::{Context, Evidence, Fault, Record};
 
 const HOUR_MS: u64 = 3_600_000;
 /// Half-lives, in hours: of service, of signing faults and relayed bytes, of the penalty pool.
@@ -142,7 +142,8 @@ impl Metrics {
     /// Folds in one record of the ledger. Only what was the peer's own fault counts.
     pub(crate) fn record(&mut self, record: &Record) {
         self.advance(record.wall);
-        if record.fault != Fault::Theirs {
+        // A transfer is counted by its sample.
+        if record.fault != Fault::Theirs || record.context == Context::Transfer {
             return;
         }
         let count = match record.evidence {

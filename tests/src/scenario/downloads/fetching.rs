@@ -370,7 +370,7 @@ impl Fetching {
             let honest = self.nodes[of].nature == Nature::Honest;
             self.report.stalled_honest += u64::from(honest);
         }
-        self.nodes[number].judge.measured(now, peer, evidence);
+        self.nodes[number].judge.measured(now, peer, &evidence);
         self.tell_standing(number, of);
     }
 

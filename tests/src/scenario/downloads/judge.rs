@@ -1,12 +1,12 @@
-use std::time::Duration;
-
 use repute_base::{Fixed, Machine, Rng, Timestamp};
-use repute_blobs::{Evidence as Measured, Grade, Ranked};
+use repute_blobs::{Evidence as Measured, Ranked};
 use repute_identity::NodeId;
-use repute_node::trust::{
-    Candidate, Choice, Chronicle, ChronicleInput, ChronicleLimits, Config, Context, Direction,
-    Dossier, Evidence, Fault, IdentityClass, Input, Ledger, Level, Limits, Output, Reason, Sample,
-    Transfer, TransferModel, Write, select,
+use repute_node::{
+    transfers,
+    trust::{
+        Candidate, Chronicle, ChronicleInput, ChronicleLimits, Config, Context, Dossier, Evidence,
+        Fault, IdentityClass, Input, Ledger, Limits, Output, Sample, Transfer, Write,
+    },
 };
 use repute_protocol::{Misbehaviour, Tier};
 
@@ -42,88 +42,40 @@ impl Judge {
             },
         };
         let candidates: Vec<Candidate> = peers.iter().map(candidate).collect();
-        let choice = Choice::default();
-        let Ok(selection) = select(&TransferModel, &candidates, &choice, &mut self.rng) else {
-            return Vec::new();
-        };
-        let chosen = selection.chosen.into_iter();
-        chosen
-            .map(|one| Ranked {
-                peer: one.id,
-                grade: grade(one.level),
-                score: one.score,
-                uncertainty: self.ledger.standing(one.id, now.wall).uncertainty,
-                explored: one.reason == Reason::Explored,
-                closed: false,
-            })
-            .collect()
+        transfers::rank_seeders(&candidates, &mut self.rng)
     }
 
     /// How a peer is served, and whether a gate keeps it out.
     pub(super) fn standing(&self, now: Timestamp, peer: NodeId) -> (Tier, bool) {
         let standing = self.ledger.standing(peer, now.wall);
-        let tier = match standing.level {
-            Level::Trusted => Tier::Trusted,
-            Level::High => Tier::High,
-            Level::Medium => Tier::Medium,
-            _ => Tier::Newcomer,
-        };
-        (tier, standing.gate.is_closed())
+        (transfers::tier(standing.level), standing.gate.is_closed())
     }
 
     pub(super) fn misbehaved(&mut self, now: Timestamp, peer: NodeId, kind: Misbehaviour) {
         self.observe(now, peer, Evidence::Invalid(kind));
-        self.sample(now, peer, Direction::Down, false, (0, Duration::ZERO), None);
+        self.sample(now, peer, transfers::FAILED);
     }
 
-    pub(super) fn measured(&mut self, now: Timestamp, peer: NodeId, measured: Measured) {
-        match measured {
-            Measured::Served {
-                bytes,
-                took,
-                latency,
-            } => {
-                self.observe(now, peer, Evidence::Useful);
-                self.sample(now, peer, Direction::Down, true, (bytes, took), latency);
+    pub(super) fn measured(&mut self, now: Timestamp, peer: NodeId, measured: &Measured) {
+        if let Some(judged) = transfers::judged(measured) {
+            if let Some(evidence) = judged.evidence {
+                self.observe(now, peer, evidence);
             }
-            Measured::Stalled { bytes, took } => {
-                self.observe(now, peer, Evidence::Timeout);
-                self.sample(now, peer, Direction::Down, false, (bytes, took), None);
-            }
-            Measured::Took { bytes, took } => {
-                self.sample(now, peer, Direction::Up, true, (bytes, took), None);
-            }
-            _ => {}
+            self.sample(now, peer, judged.sample);
         }
     }
 
-    fn sample(
-        &mut self,
-        now: Timestamp,
-        subject: NodeId,
-        direction: Direction,
-        ok: bool,
-        (bytes, took): (u64, Duration),
-        latency: Option<Duration>,
-    ) {
-        let sample = Sample::Transfer(Transfer {
-            ok,
-            direction,
-            bytes,
-            took,
-            latency,
-        });
-        let fault = Fault::Theirs;
+    fn sample(&mut self, now: Timestamp, subject: NodeId, transfer: Transfer) {
         let input = ChronicleInput::Sample {
             subject,
-            sample,
-            fault,
+            sample: Sample::Transfer(transfer),
+            fault: Fault::Theirs,
         };
         self.tell(now, input);
     }
 
     fn observe(&mut self, now: Timestamp, subject: NodeId, evidence: Evidence) {
-        let (context, fault) = (Context::Network, Fault::Theirs);
+        let (context, fault) = (Context::Transfer, Fault::Theirs);
         let input = Input::Observe {
             subject,
             context,
@@ -148,16 +100,5 @@ impl Judge {
         now.wall = self.ledger.time(now.wall);
         self.chronicle.handle(now, input);
         while self.chronicle.poll_output().is_some() {}
-    }
-}
-
-fn grade(level: Level) -> Grade {
-    match level {
-        Level::Distrusted => Grade::Distrusted,
-        Level::Unknown => Grade::Unknown,
-        Level::Low => Grade::Low,
-        Level::Medium => Grade::Medium,
-        Level::High => Grade::High,
-        Level::Trusted => Grade::Trusted,
     }
 }
