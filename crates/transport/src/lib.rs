@@ -53,7 +53,6 @@ mod datagram;
 mod endpoint;
 mod error;
 mod event;
-mod few;
 mod gate;
 mod handshake;
 mod inbox;

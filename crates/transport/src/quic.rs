@@ -14,7 +14,7 @@ use repute_protocol::Disconnect;
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Type};
 
-use crate::{BindError, Config, few::Few, tls, together::Together};
+use crate::{BindError, Config, tls, together::Together};
 
 /// A close that carries an encoded [`Disconnect`] as its reason.
 const CODE_DISCONNECT: VarInt = VarInt::from_u32(1);
@@ -74,7 +74,7 @@ pub(crate) fn open(config: &Config, identity: &Identity) -> Result<quinn::Endpoi
         Some(socket) => Arc::clone(&socket.0),
         None => {
             let socket = bind(config.listen).map_err(unusable)?;
-            Few::where_joined(runtime.wrap_udp_socket(socket).map_err(unusable)?)
+            runtime.wrap_udp_socket(socket).map_err(unusable)?
         }
     };
     let mut endpoint =
