@@ -79,7 +79,7 @@ const ALWAYS: &[Bar] = &[
         TheBetter,
         4.0,
     )
-    .known(2.2),
+    .known(1.4),
     bar("closed1 deliveries", "closed1", RATE, More, TheBetter, 1.2),
     bar("burst1 deliveries", "burst1", RATE, More, TheBetter, 1.2),
     bar(
@@ -115,7 +115,8 @@ const ALWAYS: &[Bar] = &[
         Less,
         TheBetter,
         0.4,
-    ),
+    )
+    .known(0.8),
     bar(
         "closed1 copies per unique",
         "closed1",
@@ -163,7 +164,7 @@ const SINGLY: &[Bar] = &[
         One(IROH_SIGNED),
         0.31,
     )
-    .known(0.5),
+    .known(0.65),
     bar(
         "closed1 loopback bytes per payload byte",
         "closed1",
@@ -185,7 +186,7 @@ const BURSTS: &[Bar] = &[
         One(IROH),
         1.0,
     )
-    .known(0.45),
+    .known(0.35),
     bar(
         "closed1 CPU per delivery",
         "closed1",
@@ -203,7 +204,7 @@ const BURSTS: &[Bar] = &[
         One(IROH),
         0.55,
     )
-    .known(1.5),
+    .known(3.0),
     bar(
         "closed1 loopback bytes per payload byte",
         "closed1",
@@ -233,8 +234,9 @@ const LARGE: &[Bar] = &[
         More,
         TheBetter,
         2.5,
-    ),
-    bar("memory", "closedall", "peak_rss_mib", Less, TheBetter, 1.0),
+    )
+    .known(1.4),
+    bar("memory", "closedall", "peak_rss_mib", Less, TheBetter, 1.0).known(2.6),
 ];
 
 /// Every bar that the phases and entrants of this race allow to be judged.
