@@ -76,6 +76,9 @@ pub struct Config {
     pub malformed_max: u32,
     /// The largest UDP payload that path MTU discovery may try.
     pub udp_payload_max: u16,
+    /// The same on loopback, where larger packets pass. QUIC sends ten at a time, which together
+    /// must fit what UDP takes: 6,550 at most.
+    pub loopback_payload_max: u16,
     /// Seeds QUIC's own choices, so that a simulation can be replayed. Never set it on a real
     /// network.
     pub seed: Option<[u8; 32]>,
@@ -115,6 +118,7 @@ impl Config {
             inbox_bytes_max: 16 * 1024 * 1024,
             malformed_max: 10,
             udp_payload_max: 1_452,
+            loopback_payload_max: 6_500,
             seed: None,
             probe: None,
         }
@@ -135,6 +139,11 @@ impl Config {
             ("idle_time in ms", idle, 3_600_000),
             ("links_max", self.links_max as u64, 65_536),
             ("udp_payload_max", u64::from(self.udp_payload_max), 65_527),
+            (
+                "loopback_payload_max",
+                u64::from(self.loopback_payload_max),
+                6_550,
+            ),
             ("streams_max", u64::from(self.streams_max), 1_024),
             // With a window of frames it must fit what QUIC counts windows in.
             ("stream_window", u64::from(self.stream_window), 1 << 30),

@@ -64,7 +64,7 @@ impl Endpoint {
     ) -> Result<(Self, Events), BindError> {
         config.check()?;
         let quic = quic::open(&config, identity)?;
-        let local = quic.local_addr().map_err(|source| BindError::Socket {
+        let local = quic.0.local_addr().map_err(|source| BindError::Socket {
             address: config.listen,
             source,
         })?;
@@ -274,7 +274,8 @@ async fn accept(shared: Arc<Shared>) {
 
 async fn enter(shared: Arc<Shared>, incoming: quinn::Incoming, place: HalfOpen) {
     let shaking = async {
-        let connecting = incoming.accept().map_err(|error| Failure::of(&error))?;
+        let connecting =
+            quic::accept(incoming, shared.near.as_ref()).map_err(|error| Failure::of(&error))?;
         let connection = connecting.await.map_err(|error| Failure::of(&error))?;
         carry(&shared, connection, None).await
     };
@@ -304,7 +305,8 @@ async fn dial(shared: &Arc<Shared>, peer: NodeId, addresses: Vec<Address>) -> Op
         }
         let until = deadline.min(now + shared.config.dial_address_time);
         let attempt = async {
-            let connecting = quic::connect(&shared.quic, address.socket_addr())?;
+            let connecting =
+                quic::connect(&shared.quic, shared.near.as_ref(), address.socket_addr())?;
             Some(match connecting.await {
                 Ok(connection) => carry(shared, connection, Some(peer)).await,
                 Err(error) => Err(Failure::of(&error)),

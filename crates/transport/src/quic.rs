@@ -24,19 +24,59 @@ pub(crate) const CODE_RETIRED: VarInt = VarInt::from_u32(2);
 pub(crate) const CODE_FRAMING: VarInt = VarInt::from_u32(3);
 /// Room in the operating system for bursts while all our threads are busy.
 const SOCKET_BUFFER: usize = 2 * 1024 * 1024;
+/// Nothing is gained by more under way than the other end's socket takes: there is no distance, and
+/// what finds no room is lost.
+const LOOPBACK_WINDOW: u32 = 1_536 * 1024;
 /// Bytes of datagrams of one link that wait in QUIC, with what it adds to each; beyond, the oldest
 /// is dropped.
 const DATAGRAM_BUFFER: usize = 4 * 1024;
 /// What TLS wants as a name; nobody reads it.
 const SERVER_NAME: &str = "repute";
 
-pub(crate) fn open(config: &Config, identity: &Identity) -> Result<quinn::Endpoint, BindError> {
+/// How to connect with this machine itself, whose packets may be larger.
+pub(crate) struct Near {
+    client: quinn::ClientConfig,
+    server: Arc<quinn::ServerConfig>,
+}
+
+impl Near {
+    fn is(address: SocketAddr) -> bool {
+        address.ip().to_canonical().is_loopback()
+    }
+}
+
+/// How wide the window of streams is on a connection.
+pub(crate) fn stream_window(
+    config: &Config,
+    near: Option<&Near>,
+    connection: &quinn::Connection,
+) -> u32 {
+    match near.filter(|_| Near::is(connection.remote_address())) {
+        Some(_) => config.stream_window.min(LOOPBACK_WINDOW),
+        None => config.stream_window,
+    }
+}
+
+impl std::fmt::Debug for Near {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Near")
+    }
+}
+
+pub(crate) fn open(
+    config: &Config,
+    identity: &Identity,
+) -> Result<(quinn::Endpoint, Option<Near>), BindError> {
     let refused = |error: &dyn std::fmt::Display| BindError::Tls(error.to_string());
     let tls = tls::Tls::new(identity).map_err(|error| refused(&error))?;
-    let transport = Arc::new(transport(config));
+    let far = Arc::new(transport(
+        config,
+        config.udp_payload_max,
+        config.stream_window,
+    ));
     let server = QuicServerConfig::try_from(tls.server).map_err(|error| refused(&error))?;
     let mut server = quinn::ServerConfig::with_crypto(Arc::new(server));
-    server.transport_config(Arc::clone(&transport));
+    server.transport_config(Arc::clone(&far));
     server.max_incoming(config.half_open_max);
     // Whoever waits to be let in has sent one packet, or guesses.
     server.incoming_buffer_size(16 * 1024);
@@ -47,11 +87,27 @@ pub(crate) fn open(config: &Config, identity: &Identity) -> Result<quinn::Endpoi
     server.validation_token_config(tokens);
     let client = QuicClientConfig::try_from(tls.client).map_err(|error| refused(&error))?;
     let mut client = quinn::ClientConfig::new(Arc::new(client));
-    client.transport_config(transport);
+    client.transport_config(far);
+    // Only the system's own loopback is known to carry more.
+    let near = config.socket.is_none().then(|| {
+        let larger = Arc::new(transport(
+            config,
+            config.loopback_payload_max,
+            config.stream_window.min(LOOPBACK_WINDOW),
+        ));
+        let (mut client, mut server) = (client.clone(), server.clone());
+        client.transport_config(Arc::clone(&larger));
+        server.transport_config(larger);
+        let server = Arc::new(server);
+        Near { client, server }
+    });
 
     let mut endpoint = EndpointConfig::default();
     // Smaller values than QUIC's minimum are raised to it.
-    let payload = config.udp_payload_max.max(1_472);
+    let mut payload = config.udp_payload_max.max(1_472);
+    if near.is_some() {
+        payload = payload.max(config.loopback_payload_max);
+    }
     if endpoint.max_udp_payload_size(payload).is_err() {
         let value = u64::from(payload);
         return Err(BindError::Config {
@@ -81,7 +137,7 @@ pub(crate) fn open(config: &Config, identity: &Identity) -> Result<quinn::Endpoi
         quinn::Endpoint::new_with_abstract_socket(endpoint, Some(server), socket, runtime)
             .map_err(unusable)?;
     endpoint.set_default_client_config(client);
-    Ok(endpoint)
+    Ok((endpoint, near))
 }
 
 fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
@@ -102,16 +158,16 @@ fn bind(listen: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn transport(config: &Config) -> TransportConfig {
+fn transport(config: &Config, payload_max: u16, stream_window: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(config.udp_payload_max.max(1_200));
+    discovery.upper_bound(payload_max.max(1_200));
     transport
         // Each end opens one stream for its frames, and others when it is known.
         .max_concurrent_uni_streams(VarInt::from_u32(1))
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         // What all streams may send together is less, until one wants more.
-        .stream_receive_window(VarInt::from_u32(config.receive_window.max(config.stream_window)))
+        .stream_receive_window(VarInt::from_u32(config.receive_window.max(stream_window)))
         .receive_window(VarInt::from_u32(config.receive_window))
         .send_window(u64::from(config.send_window))
         // Heartbeats only: they are small, and the newest matter.
@@ -126,9 +182,25 @@ fn transport(config: &Config) -> TransportConfig {
 /// Starts to connect; the name is the same for all.
 pub(crate) fn connect(
     endpoint: &quinn::Endpoint,
+    near: Option<&Near>,
     address: SocketAddr,
 ) -> Option<quinn::Connecting> {
-    endpoint.connect(address, SERVER_NAME).ok()
+    match near.filter(|_| Near::is(address)) {
+        Some(near) => endpoint.connect_with(near.client.clone(), address, SERVER_NAME),
+        None => endpoint.connect(address, SERVER_NAME),
+    }
+    .ok()
+}
+
+/// Lets in who connects.
+pub(crate) fn accept(
+    incoming: quinn::Incoming,
+    near: Option<&Near>,
+) -> Result<quinn::Connecting, quinn::ConnectionError> {
+    match near.filter(|_| Near::is(incoming.remote_address())) {
+        Some(near) => incoming.accept_with(Arc::clone(&near.server)),
+        None => incoming.accept(),
+    }
 }
 
 /// The key that TLS authenticated.

@@ -70,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) inception: Inception,
     pub(crate) own: NodeId,
     pub(crate) quic: quinn::Endpoint,
+    pub(crate) near: Option<quic::Near>,
     pub(crate) inbox: Inbox,
     pub(crate) doorstep: Doorstep,
     pub(crate) gate: Arc<Gate>,
@@ -85,7 +86,7 @@ impl Shared {
         config: Config,
         template: HandshakeTemplate,
         inception: Inception,
-        quic: quinn::Endpoint,
+        (quic, near): (quinn::Endpoint, Option<quic::Near>),
         inbox: Inbox,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -95,6 +96,7 @@ impl Shared {
             template,
             inception,
             quic,
+            near,
             inbox,
             doorstep: Doorstep::default(),
             counters: Counters::default(),

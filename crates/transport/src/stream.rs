@@ -16,6 +16,7 @@ use tokio::{sync::mpsc, time::timeout};
 use crate::{
     Endpoint, StreamError,
     link::{Carrier, Link},
+    quic,
     shared::Shared,
     stats::count,
 };
@@ -125,7 +126,10 @@ impl Width {
         let wide = *open > 0;
         let (narrow, connection) = (config.window(self.opened), &self.carrier.connection);
         let window = match wide {
-            true => narrow.saturating_add(config.stream_window),
+            true => {
+                let near = self.shared.near.as_ref();
+                narrow.saturating_add(quic::stream_window(config, near, connection))
+            }
             false => narrow,
         };
         match self.opened {
