@@ -43,9 +43,9 @@ pub use directory::{Offer, Offers, OwnOffer};
 pub use discovery::{Desk, Discovery, DiscoveryStats, Known, Note, Running, Sought};
 pub use error::NodeError;
 pub use files::{
-    Amount, Checked, FetchOrder, FilesError, FilesStatus, ShareOptions, Shared, SharedKind,
-    Transfer, TransferEvent, TransferId, TransferOutcome, TransferProgress, TransferState,
-    TransferView, VerifyReport, Wanted,
+    Amount, Checked, FetchOrder, FilesConfig, FilesError, FilesStatus, ShareOptions, Shared,
+    SharedKind, Transfer, TransferEvent, TransferId, TransferOutcome, TransferProgress,
+    TransferState, TransferView, VerifyReport, Wanted,
 };
 pub use insight::Scored;
 pub use laboratory::Laboratory;

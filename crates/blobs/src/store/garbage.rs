@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, vec::Vec};
 
 use repute_protocol::BlobHash;
 
-use super::{Store, StoreError, files::Role, index::Index, opening::Inner};
+use super::{
+    Store, StoreError,
+    files::Role,
+    index::{Index, Kind},
+    opening::Inner,
+};
 
 /// What was removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +49,23 @@ impl Store {
                 bytes: used.saturating_sub(index.used),
             });
         }
+    }
+
+    /// Forgets a file elsewhere that a blob refers to, as when it is not any more what was shared.
+    ///
+    /// # Errors
+    /// [`StoreError::NotHere`] if it is no reference, [`StoreError::InUse`], or what the system says.
+    pub fn forget(&self, hash: &BlobHash) -> Result<(), StoreError> {
+        let inner = self.inner();
+        let mut index = inner.index();
+        match index.blobs.get(hash) {
+            Some(slot) if slot.kind == Kind::Reference && slot.holds > 0 => {
+                return Err(StoreError::InUse(*hash));
+            }
+            Some(slot) if slot.kind == Kind::Reference => {}
+            _ => return Err(StoreError::NotHere(*hash)),
+        }
+        remove(inner, &mut index, &[*hash])
     }
 
     fn kept(&self) -> BTreeSet<BlobHash> {

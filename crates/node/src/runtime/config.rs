@@ -13,7 +13,7 @@ use repute_storage::Store;
 use repute_trust::Circle;
 use repute_trust::Models;
 
-use super::{DataDir, Discovery, Laboratory, discovery::Named, policy};
+use super::{DataDir, Discovery, FilesConfig, Laboratory, discovery::Named, policy};
 use crate::{
     Config, TrustModel,
     settings::{Settings, SettingsError},
@@ -56,6 +56,8 @@ pub struct NodeConfig {
     pub discovery: Vec<Box<dyn Discovery>>,
     /// Policy and bounds of the engines.
     pub core: Config,
+    /// Where and how much it keeps of files.
+    pub files: FilesConfig,
     /// Whether a corrupt database is put aside and an empty one begun. Otherwise the node does not
     /// start on it: bans would be forgotten in silence.
     pub set_corrupt_aside: bool,
@@ -93,6 +95,7 @@ impl NodeConfig {
             #[cfg(feature = "mainline")]
             mainline: None,
             discovery: Vec::new(),
+            files: FilesConfig::default(),
             set_corrupt_aside: false,
             core,
             store: None,

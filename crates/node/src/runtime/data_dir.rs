@@ -61,6 +61,11 @@ impl DataDir {
         self.path.join("store.sqlite3")
     }
 
+    /// The store of files.
+    pub fn blobs(&self) -> PathBuf {
+        self.path.join("blobs")
+    }
+
     /// The control socket of a running node.
     pub fn control_socket(&self) -> PathBuf {
         self.path.join("control.sock")

@@ -2,7 +2,7 @@
 
 mod perform;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use repute_base::Mono;
@@ -23,6 +23,7 @@ use super::{
     clock::Clock,
     dht::DhtAnswers,
     directory::DirectoryAnswers,
+    files::{Carrier, Word},
     handlers::Handlers,
 };
 use crate::{Core, Event, Input, PersistId};
@@ -73,6 +74,8 @@ pub(crate) struct Driver {
     durables: BTreeMap<u64, DurableAnswer>,
     dht: DhtAnswers,
     directory: DirectoryAnswers,
+    /// Streams of files, if this node keeps any.
+    carrier: Option<Carrier>,
     /// Bounded by the ways of discovery, each of which waits for its own.
     records: BTreeMap<u64, oneshot::Sender<Bytes>>,
     next_token: u64,
@@ -87,6 +90,8 @@ pub(crate) struct Parts {
     pub endpoint: Endpoint,
     pub links: Events,
     pub store: Arc<dyn Store>,
+    /// The files of this node, and what they have to say.
+    pub files: Option<(Carrier, mpsc::Receiver<Word>)>,
     pub asks: mpsc::Receiver<Ask>,
     /// Taken only while the engine is ready: back-pressure that stops nothing else.
     pub publishes: mpsc::Receiver<Publish>,
@@ -112,6 +117,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         endpoint,
         mut links,
         store,
+        files,
         mut asks,
         mut publishes,
         verifiers: [own, beside],
@@ -120,6 +126,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         events,
         retention,
     } = parts;
+    let (carrier, mut words) = files.unzip();
     let checking = tokio::spawn(check_batches(batches, verdicts_in, beside, check_time));
     let mut driver = Driver {
         core,
@@ -133,12 +140,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         checks: VerifyQueue::new(VerifyLimits::default()),
         proven: ProvenBursts::new(),
         verifier: own,
-        // Time that checks are made to take is not taken here, where all else would wait.
-        checks_inline: if check_time.is_zero() {
-            CHECKS_INLINE
-        } else {
-            0
-        },
+        checks_inline: checks_inline(check_time),
         checked: Mono::ZERO,
         checker,
         checking: false,
@@ -150,6 +152,7 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         durables: BTreeMap::new(),
         dht: DhtAnswers::default(),
         directory: DirectoryAnswers::default(),
+        carrier,
         records: BTreeMap::new(),
         next_token: 0,
         pruned: clock.now().mono,
@@ -157,7 +160,8 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
     for input in first {
         driver.feed(input);
     }
-    loop {
+    driver.start_files();
+    let stop = loop {
         let (due, deadline) = driver.deadline();
         tokio::select! {
             biased;
@@ -166,14 +170,15 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
                 driver.checking = false;
                 driver.verdicts(done);
             }
+            word = next_word(&mut words) => driver.words(word, &mut words),
             event = links.next(), if !driver.is_behind() => match event {
                 Some(event) => driver.link_events(event, &mut links),
-                None => break,
+                None => break None,
             },
             () = sleep_until(deadline) => {}
             ask = asks.recv() => {
-                if driver.ask(ask).await.is_break() {
-                    break;
+                if let ControlFlow::Break(stop) = driver.ask(ask) {
+                    break Some(stop);
                 }
             }
             Some(publish) = publishes.recv(), if driver.core.is_publish_ready() => {
@@ -191,13 +196,16 @@ pub(crate) async fn run(parts: Parts, first: Vec<Input>) {
         // A flood on the links must starve neither timers nor the operator.
         driver.tick_if_due(due);
         if let Ok(ask) = asks.try_recv()
-            && driver.ask(Some(ask)).await.is_break()
+            && let ControlFlow::Break(stop) = driver.ask(Some(ask))
         {
-            break;
+            break Some(stop);
         }
         driver.check_more();
         driver.prune(retention);
-    }
+    };
+    // Who has more to say is told so, and waits no longer.
+    drop(words);
+    driver.stop(stop).await;
     checking.abort();
 }
 
@@ -214,11 +222,42 @@ impl Driver {
         }
     }
 
+    /// Handles together what streams and transfers have to say together.
+    fn words(&mut self, first: Word, words: &mut Option<mpsc::Receiver<Word>>) {
+        self.word(first);
+        for _ in 1..TURN {
+            let Some(Ok(word)) = words.as_mut().map(mpsc::Receiver::try_recv) else {
+                break;
+            };
+            self.word(word);
+        }
+    }
+
     /// Whether links bring more than can be checked. Reading then waits, and through the windows of
     /// QUIC the senders do: what is read and not checked would be dropped and asked for once more.
     /// What suspects sent does not count, or they could stop everybody.
     fn is_behind(&self) -> bool {
         self.checks.unsuspected_len() >= CHECKS_BEHIND
+    }
+}
+
+/// Time that checks are made to take is not taken by the driver, where all else would wait.
+const fn checks_inline(check_time: Duration) -> usize {
+    if check_time.is_zero() {
+        CHECKS_INLINE
+    } else {
+        0
+    }
+}
+
+/// The next word of the files; never, where there are none.
+async fn next_word(words: &mut Option<mpsc::Receiver<Word>>) -> Word {
+    match words {
+        Some(words) => match words.recv().await {
+            Some(word) => word,
+            None => std::future::pending().await,
+        },
+        None => std::future::pending().await,
     }
 }
 

@@ -1,18 +1,43 @@
 //! Files, for the application: shared, fetched, verified.
+//!
+//! [`Library`] has the store and all transfers, each of which is a task ([`conduct`]). The task that
+//! owns the core has a [`Carrier`], which starts and ends streams as the engine says
+//! ([`fetching`], [`serving`]) and never waits. Disk and hashes are work for other threads
+//! ([`workers`]); what comes is written to a [`sink`], which makes it durable by and by.
 
+mod carrier;
+mod cell;
+mod cells;
+mod checking;
+mod conduct;
 mod error;
+mod fetching;
+mod kept;
+mod library;
 mod order;
+mod reins;
+mod serving;
+mod sharing;
+mod sink;
+mod tap;
 mod transfer;
+mod transfers;
 mod view;
+mod workers;
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use repute_blobs::Garbage;
 use repute_protocol::BlobHash;
 
 use super::Node;
 
+pub(super) use carrier::Carrier;
 pub use error::FilesError;
+pub(super) use library::{Library, Opened, Shelf, Word};
 pub use order::{Amount, FetchOrder, ShareOptions, TransferId, Wanted};
 pub use transfer::Transfer;
 pub use view::{
@@ -20,7 +45,23 @@ pub use view::{
     TransferState, TransferView, VerifyReport,
 };
 
+/// Where and how much a node keeps of files. Whether it does at all says
+/// [`Config::blobs`](crate::Config).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FilesConfig {
+    /// The folder; `blobs` in the data directory if none, and then only with the store that lies
+    /// there too.
+    pub folder: Option<PathBuf>,
+    /// Bytes of blobs, their trees, and what is still to come of those being fetched.
+    pub quota_bytes: Option<u64>,
+}
+
 impl Node {
+    fn library(&self) -> Result<&Arc<Library>, FilesError> {
+        self.shared.library.as_ref().ok_or(FilesError::Off)
+    }
+
     /// Shares a file or folder: done once it is durable. The same again is no error.
     ///
     /// # Errors
@@ -39,8 +80,8 @@ impl Node {
         how: ShareOptions,
         progress: impl FnMut(Amount) + Send + 'static,
     ) -> Result<Shared, FilesError> {
-        let _ = (path, how, progress);
-        Err(FilesError::Off)
+        let library = self.library()?;
+        library.share(path.to_path_buf(), how, progress).await
     }
 
     /// Shares something no longer, durably. What nothing else keeps is garbage then. False if it
@@ -49,8 +90,7 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when that cannot be kept, or the node has stopped.
     pub async fn unshare(&self, hash: BlobHash) -> Result<bool, FilesError> {
-        let _ = hash;
-        Err(FilesError::Off)
+        self.library()?.unshare(hash).await
     }
 
     /// What this node shares, the oldest first.
@@ -58,7 +98,7 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when the node keeps no files or has stopped.
     pub async fn shared(&self) -> Result<Vec<Shared>, FilesError> {
-        Err(FilesError::Off)
+        self.library()?.shared().await
     }
 
     /// Begins to fetch, or joins the transfer of the same that is there, which is resumed if it
@@ -68,8 +108,7 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when there are too many, the output is not free, or the node has stopped.
     pub async fn fetch(&self, order: FetchOrder) -> Result<Transfer, FilesError> {
-        let _ = order;
-        Err(FilesError::Off)
+        self.library()?.begin(order).await
     }
 
     /// Listens to a transfer that is there.
@@ -77,8 +116,9 @@ impl Node {
     /// # Errors
     /// [`FilesError::Unknown`], or the node has stopped.
     pub async fn transfer(&self, id: TransferId) -> Result<Transfer, FilesError> {
-        let _ = id;
-        Err(FilesError::Off)
+        let library = self.library()?;
+        library.ready().await?;
+        Ok(library.cells().cell(id)?.listen())
     }
 
     /// All transfers under way or paused, and the last that ended, the oldest first.
@@ -86,7 +126,9 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when the node keeps no files or has stopped.
     pub async fn transfers(&self) -> Result<Vec<TransferView>, FilesError> {
-        Err(FilesError::Off)
+        let library = self.library()?;
+        library.ready().await?;
+        Ok(library.cells().views())
     }
 
     /// Stops a transfer until it is resumed. What has come is durable then.
@@ -94,8 +136,7 @@ impl Node {
     /// # Errors
     /// [`FilesError::Unknown`], or the node has stopped.
     pub async fn pause(&self, id: TransferId) -> Result<(), FilesError> {
-        let _ = id;
-        Err(FilesError::Off)
+        self.library()?.pause(id).await
     }
 
     /// Goes on with a transfer.
@@ -103,8 +144,7 @@ impl Node {
     /// # Errors
     /// [`FilesError::Unknown`], or the node has stopped.
     pub async fn resume(&self, id: TransferId) -> Result<(), FilesError> {
-        let _ = id;
-        Err(FilesError::Off)
+        self.library()?.resume(id).await
     }
 
     /// Forgets a transfer and what came of it.
@@ -112,8 +152,7 @@ impl Node {
     /// # Errors
     /// [`FilesError::Unknown`], or the node has stopped.
     pub async fn cancel(&self, id: TransferId) -> Result<(), FilesError> {
-        let _ = id;
-        Err(FilesError::Off)
+        self.library()?.cancel(id).await
     }
 
     /// Reads one blob, or all, and says what is not as it should be. What is damaged of the
@@ -127,8 +166,7 @@ impl Node {
         what: Option<BlobHash>,
         progress: impl FnMut(Amount) + Send + 'static,
     ) -> Result<VerifyReport, FilesError> {
-        let _ = (what, progress);
-        Err(FilesError::Off)
+        self.library()?.verify(what, progress).await
     }
 
     /// Removes what is neither shared nor being fetched.
@@ -136,7 +174,7 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when the system refuses, or the node has stopped.
     pub async fn collect_garbage(&self) -> Result<Garbage, FilesError> {
-        Err(FilesError::Off)
+        self.library()?.collect().await
     }
 
     /// How the store of files is.
@@ -144,6 +182,13 @@ impl Node {
     /// # Errors
     /// [`FilesError`] when the node keeps no files or has stopped.
     pub async fn files_status(&self) -> Result<FilesStatus, FilesError> {
-        Err(FilesError::Off)
+        let library = self.library()?;
+        let used_bytes = library.store()?.used_bytes();
+        let engine = self.inspect(|view| view.core.blobs().map(repute_blobs::Blobs::stats));
+        Ok(FilesStatus {
+            used_bytes,
+            quota_bytes: library.quota_bytes,
+            engine: engine.await?.unwrap_or_default(),
+        })
     }
 }

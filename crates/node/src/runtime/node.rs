@@ -5,9 +5,9 @@ use std::{
 
 use bytes::Bytes;
 use repute_base::{Address, BoundedBytes, BoundedString, BoundedVec, Wall};
-use repute_identity::{Inception, NodeId, PublicKey, Ticket, Verifier};
+use repute_identity::{Inception, NodeId, PublicKey, Ticket};
 use repute_protocol::{CustomData, FromPeer, MessageId, NetworkId, Topic, limits::BURST_MAX};
-use repute_transport::{Endpoint, HandshakeTemplate};
+use repute_transport::Endpoint;
 use repute_trust::{Ban, Explanation, Mode, Models, SourceView, Standing};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -18,6 +18,7 @@ use super::{
     discovery::{self, Desk, Sought, Tally},
     driver::{self, Parts},
     error::NodeError,
+    files::{Carrier, Library, Shelf},
     insight,
     joined::Joined,
     publishing::Publishing,
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     sought: watch::Sender<Vec<Sought>>,
     pub(super) joined: Joined,
     discovered: Tally,
+    /// The files of this node, if it keeps any.
+    pub(super) library: Option<Arc<Library>>,
     asks: mpsc::Sender<Ask>,
     publishes: mpsc::Sender<Publish>,
     /// Weak, so that the stream of events ends with the driver.
@@ -81,6 +84,7 @@ impl Node {
     /// [`StartError`] names the step that failed and why.
     pub async fn start(mut config: NodeConfig) -> Result<Self, StartError> {
         let mut ways = config.ways();
+        let folder = start::files_folder(&mut config);
         let mut transport = transport_config(&config);
         let identity = config.identity.open(&config.data_dir)?;
         let store = start::store(config.store, &config.data_dir, config.set_corrupt_aside)?;
@@ -92,6 +96,7 @@ impl Node {
         let retention = config.core.gossip.retention;
         let network = config.core.network;
         let blacklist_mode = config.core.trust.blacklist.mode;
+        let quota_bytes = config.files.quota_bytes;
         let burst_max = config.core.burst_max.clamp(1, BURST_MAX);
         let core = Core::new(
             identity.id(),
@@ -103,14 +108,8 @@ impl Node {
         .map_err(|error| StartError::at(StartStep::of_engine(error.engine()))(error))?;
 
         let known = discovery::open(&mut ways).map_err(StartError::at(StartStep::Bootstrap))?;
-        let check_time = config.laboratory.as_ref().map(|lab| lab.check_time);
-        if let Some(lab) = config.laboratory {
-            transport.socket = Some(lab.socket);
-            transport.seed = Some(lab.quic_seed);
-        }
-        let mut handshake = HandshakeTemplate::new(network);
-        handshake.wall = Arc::new(move || clock.wall());
-        handshake.agent = BoundedString::truncated(&config.agent);
+        let check_time = start::in_laboratory(config.laboratory, &mut transport);
+        let handshake = start::handshake(network, clock, &config.agent, folder.is_some());
         let (endpoint, links) = Endpoint::bind(transport, &identity, handshake)
             .await
             .map_err(StartError::at(StartStep::Transport))?;
@@ -120,7 +119,14 @@ impl Node {
             config.announce
         };
         endpoint.set_listen_addresses(addresses.clone());
-
+        let files = start::files(folder.map(|folder| Shelf {
+            folder,
+            quota_bytes,
+            rows: Arc::clone(&store),
+            clock,
+            me: identity.id(),
+            addresses: addresses.clone(),
+        }))?;
         let (asks_in, asks) = mpsc::channel(COMMAND_QUEUE);
         let (publishes_in, publishes) = mpsc::channel(PUBLISH_QUEUE);
         let (events, _) = broadcast::channel(EVENT_QUEUE);
@@ -137,6 +143,7 @@ impl Node {
             sought: watch::Sender::new(joined.all()),
             joined,
             discovered: Tally::default(),
+            library: files.as_ref().map(|(library, _)| Arc::clone(library)),
             asks: asks_in,
             publishes: publishes_in,
             events: events.downgrade(),
@@ -148,22 +155,20 @@ impl Node {
         }
         first.extend(own);
         first.push(Input::Start);
-        let verifier = || {
-            let verifier = start::entropy().map(Verifier::new);
-            verifier.map_err(StartError::at(StartStep::Background))
-        };
+        let files = files.map(|(library, words)| (Carrier::new(library, endpoint.clone()), words));
         let parts = Parts {
             core,
             clock,
             identity,
+            files,
             endpoint,
             links,
             store,
             asks,
             publishes,
-            verifiers: [verifier()?, verifier()?],
+            verifiers: [start::verifier()?, start::verifier()?],
             burst_max,
-            check_time: check_time.unwrap_or_default(),
+            check_time,
             events,
             retention,
         };
@@ -620,6 +625,9 @@ fn transport_config(config: &NodeConfig) -> repute_transport::Config {
     let mut transport = repute_transport::Config::new(config.listen);
     transport.probe = config.link_probe.clone();
     transport.loopback_strict = config.core.peers.loopback_strict;
+    if config.core.blobs.is_none() {
+        transport.streams_max = 0;
+    }
     let links_max = config.core.peers.max_peers + config.core.limits.peers.visits_max;
     // Links that are being refused stand beside those that are kept.
     transport.links_max = transport.links_max.max(links_max + LINKS_SPARE);

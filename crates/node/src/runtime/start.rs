@@ -1,12 +1,19 @@
 //! The source's start order, with the failing step named.
 
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use repute_base::{Address, Rng, Wall};
-use repute_identity::{Identity, keystore};
+use repute_base::{Address, BoundedString, BoundedVec, Rng, Wall};
+use repute_identity::{Identity, Verifier, keystore};
+use repute_protocol::{Capability, NetworkId};
 use repute_storage::{OnCorrupt, Options, SqliteStore, Store, StoreError, Write as Row};
+use repute_transport::HandshakeTemplate;
 
-use super::{DataDir, IdentitySource, rows, stop};
+use super::{
+    DataDir, IdentitySource, Laboratory, NodeConfig,
+    clock::Clock,
+    files::{Library, Opened, Shelf},
+    rows, stop,
+};
 use crate::Snapshot;
 
 /// Where in its start a node is, in the order of the source design.
@@ -151,6 +158,58 @@ pub(crate) fn store(
     tracing::debug!(?report, "store opened");
     stop::pass("store-opened");
     Ok(Arc::new(store))
+}
+
+/// Where files are kept, if they are: not by a node in a simulation, nor by one whose application
+/// keeps everything itself and names no folder for them.
+pub(crate) fn files_folder(config: &mut NodeConfig) -> Option<PathBuf> {
+    let own = config.store.is_none().then(|| config.data_dir.blobs());
+    let folder = config.files.folder.clone().or(own);
+    let folder = folder.filter(|_| config.laboratory.is_none() && config.core.blobs.is_some());
+    if folder.is_none() {
+        config.core.blobs = None;
+    }
+    folder
+}
+
+/// Opens the store of files, if there is one.
+pub(crate) fn files(shelf: Option<Shelf>) -> Result<Option<Opened>, StartError> {
+    let opened = shelf.map(Library::open).transpose();
+    opened.map_err(StartError::at(StartStep::Storage))
+}
+
+/// Puts the node on the network of a simulation, if it has one. What a signature takes there.
+pub(crate) fn in_laboratory(
+    laboratory: Option<Laboratory>,
+    transport: &mut repute_transport::Config,
+) -> Duration {
+    let Some(laboratory) = laboratory else {
+        return Duration::ZERO;
+    };
+    transport.socket = Some(laboratory.socket);
+    transport.seed = Some(laboratory.quic_seed);
+    laboratory.check_time
+}
+
+/// What the handshake says of this node besides who it is.
+pub(crate) fn handshake(
+    network: NetworkId,
+    clock: Clock,
+    agent: &str,
+    transfers: bool,
+) -> HandshakeTemplate {
+    let mut handshake = HandshakeTemplate::new(network);
+    handshake.wall = Arc::new(move || clock.wall());
+    handshake.agent = BoundedString::truncated(agent);
+    let capabilities = transfers.then_some(Capability::ENCRYPTED_TRANSFER);
+    handshake.capabilities = BoundedVec::truncated(capabilities);
+    handshake
+}
+
+/// Checks signatures.
+pub(crate) fn verifier() -> Result<Verifier, StartError> {
+    let verifier = entropy().map(Verifier::new);
+    verifier.map_err(StartError::at(StartStep::Background))
 }
 
 /// Step 3, first half: what the store remembers, and a start number that was never used.

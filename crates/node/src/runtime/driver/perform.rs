@@ -3,12 +3,13 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use repute_base::Mono;
-use repute_protocol::{Disconnect, DisconnectReason, EnvelopeKind, Unsigned};
+use repute_protocol::{Disconnect, DisconnectReason, EnvelopeKind, Misbehaviour, Unsigned};
 use repute_storage::{Prune, StoreError, Write as Row};
 use repute_transport::{
     DialFailure as TransportDialFailure, Event as LinkEvent, LinkDown as TransportLinkDown,
     Priority as TransportPriority,
 };
+use tokio::sync::oneshot;
 
 use super::{CHECKS_INLINE_REST, Driver, Fate, Verdicts};
 use crate::{
@@ -17,10 +18,14 @@ use crate::{
     runtime::{
         ask::{Ask, DurableCommand, Inspection, Publish, View},
         error::NodeError,
+        files::Word,
         rows,
         subscription::Delivered,
     },
 };
+
+/// Who wants to know when the node has stopped, if anybody.
+type Stop = Option<oneshot::Sender<()>>;
 
 /// Between two clean-ups of the store.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(300);
@@ -115,8 +120,10 @@ impl Driver {
                 self.store
                     .write(rows, Box::new(move |result| drop(fates.send((id, result)))));
             }
-            // Nobody asks for files yet.
-            Output::Transfer(_) => {}
+            Output::Transfer(output) => {
+                let answer = self.carrier.as_mut()?.perform(output);
+                return answer.map(Input::Transfer);
+            }
             Output::Event(event) => return self.event(event),
         }
         None
@@ -155,6 +162,12 @@ impl Driver {
             }
             Event::Dht(event) => {
                 self.dht.tell(event);
+                return None;
+            }
+            Event::Blobs(event) => {
+                if let Some(carrier) = &self.carrier {
+                    carrier.library().hear(event.clone());
+                }
                 return None;
             }
             Event::Directory(event) => {
@@ -300,8 +313,49 @@ impl Driver {
         }
     }
 
-    /// Does what the handle asks; breaks once the node has stopped.
-    pub(super) async fn ask(&mut self, ask: Option<Ask>) -> ControlFlow<()> {
+    /// Goes on with what was shared and unfinished, and takes streams of peers.
+    pub(super) fn start_files(&self) {
+        if let Some(carrier) = &self.carrier {
+            carrier.library().start(self.endpoint.streams());
+        }
+    }
+
+    /// What streams and transfers have to say.
+    pub(super) fn word(&mut self, word: Word) {
+        let Some(carrier) = &mut self.carrier else {
+            return;
+        };
+        match word {
+            Word::Input(input) => {
+                carrier.note(&input);
+                self.feed(Input::Transfer(input));
+            }
+            Word::Asked {
+                peer,
+                writer,
+                request,
+            } => {
+                let stream = carrier.admit(writer);
+                let request = *request;
+                self.feed(Input::Transfer(repute_blobs::Input::Asked {
+                    peer,
+                    stream,
+                    request,
+                }));
+                if let Some(carrier) = &mut self.carrier {
+                    carrier.settle(stream);
+                }
+            }
+            Word::Malformed { peer } => {
+                let kind = Misbehaviour::MalformedFrame;
+                self.feed(Input::Violation { peer, kind });
+            }
+        }
+    }
+
+    /// Does what the handle asks; breaks when the node is to stop, with who wants to know when it
+    /// has.
+    pub(super) fn ask(&mut self, ask: Option<Ask>) -> ControlFlow<Stop> {
         match ask {
             Some(Ask::Command(command)) => self.feed(Input::Command(command)),
             Some(Ask::Durable { command, answer }) => {
@@ -369,16 +423,9 @@ impl Driver {
                 let command = self.directory.ask(token, ask);
                 self.feed(Input::Command(command));
             }
-            Some(Ask::Shutdown(answer)) => {
-                self.shutdown().await;
-                let _gone = answer.send(());
-                return ControlFlow::Break(());
-            }
+            Some(Ask::Shutdown(answer)) => return ControlFlow::Break(Some(answer)),
             // The last handle is gone.
-            None => {
-                self.shutdown().await;
-                return ControlFlow::Break(());
-            }
+            None => return ControlFlow::Break(None),
         }
         ControlFlow::Continue(())
     }
@@ -444,9 +491,27 @@ impl Driver {
         );
     }
 
-    /// Says goodbye, writes what is left, closes the store.
-    pub(super) async fn shutdown(&mut self) {
+    /// Stops, unless the sockets are gone already.
+    pub(super) async fn stop(&mut self, stop: Option<Stop>) {
+        match stop {
+            Some(answer) => {
+                self.shutdown().await;
+                let _gone = answer.map(|answer| answer.send(()));
+            }
+            None => self.close_files().await,
+        }
+    }
+
+    async fn close_files(&mut self) {
+        if let Some(carrier) = &self.carrier {
+            carrier.library().close().await;
+        }
+    }
+
+    /// Says goodbye, writes what is left, closes the stores.
+    async fn shutdown(&mut self) {
         self.feed(Input::Shutdown);
+        self.close_files().await;
         let goodbye = Disconnect {
             reason: DisconnectReason::Shutdown,
             retry_ms: 0,

@@ -11,7 +11,7 @@ pub struct ShareOptions {
     /// Its bytes stay where they are and are read from there; otherwise they are copied. A file
     /// that changes is not served any more.
     pub reference: bool,
-    /// What others shall call it; the file's own name if none. At most 230 bytes are kept.
+    /// What others shall call it; the file's own name if none. At most 224 bytes are kept.
     pub name: Option<String>,
 }
 
