@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
@@ -11,15 +11,17 @@ use repute_node::{
     peers::{DialFailure, LinkDown},
 };
 use repute_protocol::{
-    Admission, Broadcast, Disconnect, Envelope, Frame, FrameHeader, FromPeer, GossipFrame,
-    Handshake, MessageId, Misbehaviour, Seq, Topic, VERSION, VERSION_MIN,
+    Admission, Broadcast, Capability, Disconnect, Envelope, Frame, FrameHeader, FromPeer,
+    GossipFrame, Handshake, MessageId, Misbehaviour, Seq, Topic, VERSION, VERSION_MIN,
 };
 use repute_sim::{Host, HostEvent, LinkEnd, Outbox, Seat};
 
 use crate::{
+    application::{Application, Delivery},
     attack::{Adversary, Hostile, Lent, Shell},
     canary::{Canary, Planted},
     disk::Disk,
+    files::{self, Files},
     verdicts::Verdicts,
 };
 
@@ -39,51 +41,8 @@ pub(crate) struct Plan {
     pub(crate) planted: Planted,
     /// Keep every frame that comes, to play it again.
     pub(crate) record: bool,
-}
-
-/// One delivery to the application.
-#[derive(Clone, Copy, Debug)]
-pub struct Delivery {
-    /// When, on the world's clock.
-    pub at: Mono,
-    /// Links it had crossed.
-    pub hops: u8,
-    /// Which life of the node.
-    pub life: u32,
-}
-
-/// What the application saw, over all lives of the node, and what the oracle found wrong.
-#[derive(Default)]
-pub struct Application {
-    /// The last delivery of each message.
-    pub deliveries: BTreeMap<MessageId, Delivery>,
-    /// Deliveries of what an earlier life had delivered in its last moments, before the record of
-    /// it was durable.
-    pub redelivered: u64,
-    /// Own messages on their way, and since when.
-    pub published: Vec<(MessageId, Mono)>,
-    /// Bans by rule, not by the operator.
-    pub banned: BTreeSet<NodeId>,
-    /// Bans by the operator that were acknowledged.
-    pub acknowledged: BTreeSet<NodeId>,
-    /// Peers that were found silent.
-    pub silent: BTreeSet<NodeId>,
-    /// Who sent this node what no honest node sends.
-    pub provoked_by: BTreeSet<NodeId>,
-    /// Broadcast frames that came.
-    pub payload_frames: u64,
-    /// Broadcast frames that left.
-    pub payload_frames_sent: u64,
-    /// Writes handed to the disk.
-    pub writes: u64,
-    /// Of the envelope signed last.
-    pub(crate) last_seq: Option<Seq>,
-    /// Statements that were signed for receipts.
-    pub attested: Vec<Vec<u8>>,
-    /// Peers that were proven at fault.
-    pub proven: BTreeSet<NodeId>,
-    /// Broken promises, in words.
-    pub breaches: Vec<String>,
+    /// Whether nodes answer requests of the DHT.
+    pub(crate) serves_dht: bool,
 }
 
 /// How long a write may take, and the tick before it; what is added to the interval in which the
@@ -117,8 +76,11 @@ pub struct CoreHost {
     pub(crate) recorded: Vec<(NodeId, Bytes)>,
     /// What makes an attacker of it.
     pub(crate) hostile: Option<Box<Hostile>>,
-    /// Whether its handshakes say that it comes to appeal.
+    /// Its files, and what it does with requests for them.
+    pub files: Files,
+    /// Whether its handshakes say that it comes to appeal, and that it serves the DHT.
     appealing: bool,
+    serving: bool,
     address: Address,
     rng: Rng,
     booted: Mono,
@@ -163,6 +125,7 @@ impl CoreHost {
         let next = Self::live(seat, self.plan, disk, app, self.life + 1)?;
         Ok(Self {
             hostile: self.hostile,
+            files: self.files.reborn(),
             ..next
         })
     }
@@ -192,7 +155,9 @@ impl CoreHost {
             app,
             recorded: Vec::new(),
             hostile: None,
+            files: Files::default(),
             appealing: false,
+            serving: false,
             address: seat.address,
             rng,
             booted: seat.at,
@@ -312,7 +277,7 @@ impl CoreHost {
     }
 
     /// Feeds an input and does all that follows from it, as the runtime does.
-    fn feed(&mut self, now: Timestamp, input: Input, out: &mut Outbox<Bytes>) {
+    pub(crate) fn feed(&mut self, now: Timestamp, input: Input, out: &mut Outbox<Bytes>) {
         self.last = self.booted + now.mono.since(Mono::ZERO);
         self.wall = now.wall;
         let mut inputs = VecDeque::from([input]);
@@ -348,6 +313,11 @@ impl CoreHost {
                 }
             }
             Output::Appealing(appealing) => self.appealing = appealing,
+            Output::Serving(serving) => self.serving = serving && self.plan.serves_dht,
+            Output::Transfer(output) => {
+                let answer = self.files.perform(now.mono, output, out);
+                inputs.extend(answer.map(Input::Transfer));
+            }
             Output::Close { peer, disconnect } => {
                 out.send(peer, Frame::Disconnect(disconnect).encode());
                 out.close(peer);
@@ -409,6 +379,7 @@ impl CoreHost {
                 }
                 self.app.acknowledged.extend(asked);
             }
+            Event::Blobs(event) => self.files.events.push(event),
             Event::ProvenFault { peer } => {
                 self.app.proven.insert(peer);
             }
@@ -470,8 +441,12 @@ impl CoreHost {
             network: self.plan.config.network,
             inception: *self.plan.identity.inception(),
             capabilities: BoundedVec::truncated(
-                self.appealing
-                    .then_some(repute_protocol::Capability::APPEAL),
+                [
+                    self.appealing.then_some(Capability::APPEAL),
+                    self.serving.then_some(Capability::DHT),
+                ]
+                .into_iter()
+                .flatten(),
             ),
             listen: BoundedVec::truncated([self.address]),
             wall: now.wall.as_millis(),
@@ -485,6 +460,12 @@ impl CoreHost {
         let Some(link) = self.links.get_mut(&from) else {
             return;
         };
+        if link.up && files::is_transfer(&packet) {
+            for input in self.files.hears(from, &packet) {
+                self.feed(now, Input::Transfer(input), out);
+            }
+            return;
+        }
         if link.up {
             return self.frame(now, from, packet, out);
         }
@@ -589,6 +570,7 @@ impl CoreHost {
         let Some(link) = self.links.remove(&peer) else {
             return;
         };
+        self.files.link_down(peer);
         if let Some(hostile) = &mut self.hostile {
             hostile.lost(&peer);
         }
@@ -627,6 +609,9 @@ impl CoreHost {
         }
         if self.core.next_deadline().is_some_and(|due| due <= now.mono) {
             self.feed(now, Input::Tick, out);
+        }
+        for input in self.files.pump(now.mono, out) {
+            self.feed(now, Input::Transfer(input), out);
         }
         let turn = self.hostile.as_mut().is_some_and(|hostile| {
             hostile.release(now.mono, out);
@@ -712,6 +697,9 @@ impl CoreHost {
             self.feed(now, Input::Command(Command::Join { peer, addresses }), out);
         }
         self.feed(now, Input::Start, out);
+        for input in self.files.share_again() {
+            self.feed(now, Input::Transfer(input), out);
+        }
         // What was acknowledged must have come back from the disk.
         let bans = self.core.trust().bans(now.wall);
         for subject in &self.app.acknowledged {
@@ -786,7 +774,13 @@ impl Host for CoreHost {
 
     fn next_deadline(&self) -> Option<Mono> {
         let attack = self.hostile.as_ref().map(|hostile| hostile.next_deadline());
-        let next = [self.core.next_deadline(), self.disk.next_due(), attack];
+        let files = self.files.next_deadline();
+        let next = [
+            self.core.next_deadline(),
+            self.disk.next_due(),
+            attack,
+            files,
+        ];
         next.into_iter().flatten().min()
     }
 

@@ -23,9 +23,11 @@
     reason = "a simulation that cannot begin is a failed test"
 )]
 
+mod application;
 pub mod attack;
 mod canary;
 mod disk;
+mod files;
 mod host;
 mod network;
 mod outcome;
@@ -36,9 +38,11 @@ pub mod scenario;
 pub mod stack;
 mod verdicts;
 
+pub use application::{Application, Delivery};
 pub use attack::Adversary;
 pub use canary::Canary;
-pub use host::{Application, CoreHost, Delivery};
+pub use files::{Conduct, Files};
+pub use host::CoreHost;
 pub use network::{Network, Setup};
 pub use outcome::{Bar, Figure, Outcome, Over, Tally};
 pub use rating_network::{RatingNetwork, RatingRow, Shape};

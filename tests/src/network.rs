@@ -28,6 +28,8 @@ pub struct Setup {
     pub record: bool,
     /// A bug that every node has, to see that it is found.
     pub canary: Option<Canary>,
+    /// Whether nodes answer requests of the DHT.
+    pub serves_dht: bool,
 }
 
 impl Default for Setup {
@@ -37,6 +39,7 @@ impl Default for Setup {
             durable: true,
             record: false,
             canary: None,
+            serves_dht: false,
         }
     }
 }
@@ -87,6 +90,7 @@ impl Network {
                 tickets: Vec::new(),
                 verdicts: Verdicts::default(),
                 record: setup.record,
+                serves_dht: setup.serves_dht,
                 planted: Planted::new(setup.canary),
             },
             durable: setup.durable,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use repute_base::{Fixed, Rng};
+use repute_base::{Fixed, Rng, Wall};
 use repute_identity::NodeId;
-use repute_node::Core;
+use repute_node::{Core, trust::Record};
 
 use crate::CoreHost;
 
@@ -28,6 +28,18 @@ impl CoreHost {
         let mut acknowledged = self.app.acknowledged.iter();
         let lost = acknowledged.find(|subject| !standing(**subject))?;
         Some(format!("the acknowledged ban of {lost} is not in force"))
+    }
+
+    /// The time on this node's wall when it last did something.
+    pub const fn clock_wall(&self) -> Wall {
+        self.wall
+    }
+
+    /// What its disk has of the ledger about a peer, oldest first.
+    pub fn stored_records(&self, subject: NodeId) -> Vec<Record> {
+        let (snapshot, _) = self.disk.read();
+        let all = snapshot.records.into_iter();
+        all.filter(|record| record.subject == subject).collect()
     }
 
     /// What a node started from the disk alone would see in another way than this one does; looked

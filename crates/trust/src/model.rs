@@ -50,6 +50,12 @@ pub trait ScoringModel {
 
     /// The score of a peer, and what it is made of.
     fn assess(&self, dossier: &Dossier, stakes: Stakes) -> Assessment;
+
+    /// What somebody of whom too little is known showed so far, of what this model is about.
+    /// Everything done together, unless the model knows better.
+    fn outcomes(&self, metrics: &Metrics) -> Tally {
+        metrics.outcomes()
+    }
 }
 
 /// All that a model may look at.

@@ -259,7 +259,7 @@ fn admit(
         let order = (true, assessment.score, candidate.rank, Fixed::ZERO);
         (order, false)
     } else {
-        let shown = shown(candidate);
+        let shown = shown(model, candidate);
         let cautious = model.assess(&candidate.dossier, Stakes::High).score;
         let paid = candidate.class > IdentityClass::Free;
         let order = (false, shown, candidate.rank, cautious);
@@ -287,8 +287,8 @@ fn admit(
 /// What somebody showed of whom too little is known: the mean of a Beta distribution that begins
 /// with two events at the prior, and with up to one good event more if peers of rank vouch for it.
 /// A stranger is one half; who failed at first is less, who served once is more.
-fn shown(candidate: &Candidate) -> Fixed {
-    let outcomes = candidate.dossier.metrics.outcomes();
+fn shown(model: &dyn ScoringModel, candidate: &Candidate) -> Fixed {
+    let outcomes = model.outcomes(&candidate.dossier.metrics);
     let prior = candidate.dossier.standing.prior();
     let vouched = candidate.rank.clamp(Fixed::ZERO, Fixed::ONE);
     expected(

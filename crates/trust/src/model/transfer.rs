@@ -3,7 +3,7 @@ use alloc::vec;
 use repute_base::Fixed;
 
 use super::{
-    Assessment, Component, Dossier, Mean, Metrics, ScoringModel, Stakes, estimate::shrunk,
+    Assessment, Component, Dossier, Mean, Metrics, ScoringModel, Stakes, Tally, estimate::shrunk,
 };
 
 /// Whom to fetch from: success 30 %, latency 25 %, bandwidth 25 %, uptime 20 %.
@@ -49,6 +49,14 @@ impl ScoringModel for TransferModel {
 
     fn assess(&self, dossier: &Dossier, stakes: Stakes) -> Assessment {
         Self::composite(&dossier.metrics, stakes)
+    }
+
+    /// Passing messages on is no sign of serving well, but a broken rule is a bad one.
+    fn outcomes(&self, metrics: &Metrics) -> Tally {
+        Tally {
+            ok: metrics.transfers.ok,
+            failed: metrics.transfers.failed + metrics.invalid,
+        }
     }
 }
 
