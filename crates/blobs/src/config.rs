@@ -28,6 +28,10 @@ pub struct Config {
     pub upload_turn: Duration,
     /// Bytes a second that all uploads together may take.
     pub upload_rate: Option<u64>,
+    /// Whether what a download has is offered while it goes on.
+    pub share_partials: bool,
+    /// Whether others can find out that this node has a blob; otherwise only those who are told.
+    pub announce: bool,
     /// How each tier is served, the least first.
     pub tiers: [TierPolicy; Tier::ALL.len()],
 }
@@ -56,6 +60,8 @@ impl Default for Config {
             newcomer_slots: 4,
             upload_turn: Duration::from_secs(30),
             upload_rate: None,
+            share_partials: true,
+            announce: true,
             tiers: [tier(1), tier(2), tier(4), tier(8)],
         }
     }

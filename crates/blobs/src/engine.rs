@@ -167,6 +167,9 @@ impl Blobs {
 
     /// Offers what a download gained, or all that it has, once its size is proven.
     fn offer(&mut self, id: DownloadId, gained: Option<GroupRanges>) {
+        if !self.desk.config.share_partials {
+            return;
+        }
         let Some(download) = self.downloads.get(&id) else {
             return;
         };

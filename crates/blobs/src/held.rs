@@ -88,7 +88,7 @@ impl HeldBlobs {
         }
         held.groups = held.groups.union(groups);
         let enough = held.is_whole() || held.groups.len() >= ANNOUNCE_GROUPS;
-        if !held.announced && enough {
+        if !held.announced && enough && desk.config.announce {
             held.announced = true;
             desk.emit(Output::Announce { hash, size });
         }

@@ -130,6 +130,8 @@ impl NodeConfig {
             "a ticket as `repute ticket` prints it",
         )?;
         config.lan = settings.flag("lan");
+        let quota_mib = settings.int("blobs.quota_mib");
+        config.files.quota_bytes = (quota_mib > 0).then(|| quota_mib << 20);
         if settings.flag("discovery.mainline") {
             config.set_mainline(settings)?;
         }
@@ -277,6 +279,24 @@ fn dht_config(settings: &Settings) -> Option<repute_dht::Config> {
     settings.flag("dht.enabled").then_some(config)
 }
 
+/// The policy of transfers; none if this node takes no part in them.
+fn blobs_config(settings: &Settings) -> Option<repute_blobs::Config> {
+    let mut config = repute_blobs::Config::default();
+    let rate = |key: &str| Some(settings.int(key) << 10).filter(|rate| *rate > 0);
+    config.upload_rate = rate("blobs.upload_kib_s");
+    config.download_rate = rate("blobs.download_kib_s");
+    config.download_peer_rate = rate("blobs.download_peer_kib_s");
+    for tier in &mut config.tiers {
+        tier.rate = rate("blobs.upload_peer_kib_s");
+    }
+    config.upload_slots = usize::try_from(settings.int("blobs.upload_slots")).unwrap_or(usize::MAX);
+    let others = config.upload_slots.saturating_sub(1);
+    config.newcomer_slots = config.newcomer_slots.min(others);
+    config.share_partials = settings.flag("blobs.share_partials");
+    config.announce = settings.flag("blobs.announce");
+    settings.flag("blobs.enabled").then_some(config)
+}
+
 /// A name or address with a port, not yet resolved.
 #[cfg(feature = "mainline")]
 struct HostPort(String);
@@ -355,6 +375,7 @@ fn core_config(settings: &Settings) -> Result<Config, SettingsError> {
     core.peers.calm_factor = u32::try_from(settings.int("peers.calm_factor")).unwrap_or(u32::MAX);
     core.peers.loopback_strict = settings.text("limits.loopback") == "strict";
     core.dht = dht_config(settings);
+    core.blobs = blobs_config(settings);
     core.peers.min_trust = fraction("trust.min");
 
     core.gossip.fanout = byte("gossip.fanout");

@@ -46,6 +46,21 @@ impl Carrier {
         &self.library
     }
 
+    /// Carries a stream until the store is closed, which waits for it.
+    fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        let library = Arc::clone(&self.library);
+        if let Ok(alive) = library.workers().begin() {
+            tokio::spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = library.closed() => {}
+                    () = stream => {}
+                }
+                drop(alive);
+            });
+        }
+    }
+
     /// A peer asks on this stream; the engine's name for it.
     pub(crate) fn admit(&mut self, writer: StreamWriter) -> StreamId {
         self.next_stream += 1;
@@ -105,7 +120,7 @@ impl Carrier {
                     size,
                 };
                 let (endpoint, library) = (self.endpoint.clone(), Arc::clone(&self.library));
-                tokio::spawn(fetching::run(endpoint, library, tap, asked, reins));
+                self.spawn(fetching::run(endpoint, library, tap, asked, reins));
             }
             Output::Receive { request, bytes } => {
                 if let Some(reins) = self.requests.get(&request) {
@@ -135,7 +150,7 @@ impl Carrier {
                         answer,
                     };
                     let library = Arc::clone(&self.library);
-                    tokio::spawn(serving::run(library, writer, service, reins));
+                    self.spawn(serving::run(library, writer, service, reins));
                 }
             }
             Output::Transmit { stream, bytes } => {
@@ -162,7 +177,7 @@ impl Carrier {
             let answered = Upload::Answered(writer, answer);
             self.streams.insert(stream, answered);
         } else {
-            tokio::spawn(serving::decline(writer, answer));
+            self.spawn(serving::decline(writer, answer));
         }
     }
 }

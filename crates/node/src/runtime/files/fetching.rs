@@ -77,12 +77,7 @@ pub(super) async fn run(
         asked,
         reins: &reins,
     };
-    let over = tokio::select! {
-        biased;
-        () = library.closed() => Over::Known,
-        over = fetched.run(&endpoint) => over,
-    };
-    match over {
+    match fetched.run(&endpoint).await {
         Over::Known => {}
         Over::Corrupt => library.say(Input::Corrupt { request }).await,
         Over::Ended(end) => library.say(Input::Ended { request, end }).await,
@@ -161,14 +156,20 @@ impl Fetch<'_> {
         let mut batch = Batch::default();
         let mut prover = Some(prover);
         let mut work: Option<Work<Done>> = None;
-        let (mut read, mut at_end) = (0_u64, false);
+        let (mut read, mut at_end, mut begun) = (0_u64, false, false);
         loop {
             let is_due = batch.len >= BATCH_BYTES || at_end || batch.due <= Instant::now();
-            if batch.len > 0
+            // Of an empty blob no byte comes, and it is proven all the same.
+            let is_empty = at_end && !begun;
+            if (batch.len > 0 || is_empty)
                 && is_due
                 && let Some(prover) = prover.take()
             {
-                let pieces = mem::take(&mut batch).pieces;
+                begun = true;
+                let mut pieces = mem::take(&mut batch).pieces;
+                if is_empty {
+                    pieces.push(Bytes::new());
+                }
                 let workers = self.library.workers();
                 work = Some(workers.start(Kind::Run, move || prover.prove(&pieces)));
             }

@@ -128,7 +128,6 @@ pub(super) async fn run(
     let (stream, hash) = (service.stream, service.hash);
     let served = tokio::select! {
         biased;
-        () = library.closed() => return,
         () = reins.ended() => return,
         served = serve(&library, writer, service, &reins) => served,
     };

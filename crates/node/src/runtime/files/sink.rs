@@ -106,11 +106,16 @@ impl Sink {
         if dirty.watched {
             return;
         }
+        let Ok(alive) = self.workers.begin() else {
+            return;
+        };
         dirty.watched = true;
         drop(dirty);
         let sink = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = sink.keep_durable().await {
+            let kept = sink.keep_durable().await;
+            drop((sink, alive));
+            if let Err(error) = kept {
                 trouble(error);
             }
         });
@@ -128,8 +133,9 @@ impl Sink {
                 () = sleep(SYNC_TIME) => {}
             }
             let synced = self.sync().await;
+            let is_closed = self.partial.read().await.is_none();
             let mut dirty = self.dirty();
-            if synced.is_err() || dirty.bytes == 0 {
+            if synced.is_err() || is_closed || dirty.bytes == 0 {
                 dirty.watched = false;
                 return synced;
             }
@@ -168,7 +174,10 @@ impl Sink {
 
     /// Waits until nobody writes any more, makes durable what is written, and lets go of the files.
     pub(super) async fn close(&self) -> Result<(), FilesError> {
-        let Some(partial) = self.partial.write().await.take() else {
+        let partial = self.partial.write().await.take();
+        self.dirty().bytes = 0;
+        self.full.notify_one();
+        let Some(partial) = partial else {
             return Ok(());
         };
         let synced = self
