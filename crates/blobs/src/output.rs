@@ -111,6 +111,24 @@ impl Verdict {
         }
     }
 
+    /// The same in words, short enough for a table.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Chosen => "best by score",
+            Self::Preferred => "you prefer it",
+            Self::Explored => "new, tried a little",
+            Self::Standby => "others are better",
+            Self::Excluded => "you named others",
+            Self::Closed => "a gate keeps it out",
+            Self::BelowGrade => "level too low",
+            Self::NothingNeeded => "lacks the rest",
+            Self::OtherSize => "claims another size",
+            Self::Paused => "failed or was busy",
+            Self::Corrupt => "sent what is wrong",
+            Self::Silent => "has not answered",
+        }
+    }
+
     /// Whether it is fetched from.
     pub const fn is_chosen(self) -> bool {
         matches!(self, Self::Chosen | Self::Preferred | Self::Explored)

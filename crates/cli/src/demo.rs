@@ -1,7 +1,9 @@
-//! `repute demo`: a real network on loopback, one liar, one that falls silent, and the verdict.
+//! `repute demo`: a real network on loopback, liars, bad seeders of a file, and the verdict.
 
+mod download;
 mod liar;
 mod network;
+mod seeder;
 mod verdict;
 mod view;
 
@@ -20,6 +22,8 @@ use crate::{
 const FORM_MAX: Duration = Duration::from_secs(30);
 /// How long the network may take from the first attack to the verdict.
 const VERDICT_MAX: Duration = Duration::from_secs(60);
+/// How long getting the file may take.
+const DOWNLOAD_MAX: Duration = Duration::from_secs(120);
 /// Between two pictures of the live view.
 const FRAME: Duration = Duration::from_millis(200);
 
@@ -43,12 +47,20 @@ pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
     network.let_loose().await?;
     let end = Instant::now() + VERDICT_MAX;
     let mut verdict = network.verdict().await?;
-    while !verdict.ok && Instant::now() < end {
+    while !verdict.defended && Instant::now() < end {
         network.publish_next().await?;
         network.whitewash().await?;
         screen.draw(&network.picture().await?)?;
         tokio::time::sleep(FRAME).await;
         verdict = network.verdict().await?;
+    }
+    screen.say("a file of 64 MiB: some share it, one corrupts it, one stalls; one node gets it");
+    network.get_a_file().await?;
+    let end = Instant::now() + DOWNLOAD_MAX;
+    while !verdict.is_over() && Instant::now() < end {
+        screen.draw(&network.picture().await?)?;
+        tokio::time::sleep(FRAME).await;
+        network.judge_download(&mut verdict).await?;
     }
     screen.draw(&network.picture().await?)?;
     if json {

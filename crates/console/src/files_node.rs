@@ -7,7 +7,7 @@ use repute_node::{
     Amount, Checked, FetchOrder, FilesError, Node, ShareOptions, Shared, SharedKind, Transfer,
     TransferEvent as News, TransferId, TransferOutcome, TransferProgress, TransferView as Known,
     VerifyReport, Wanted,
-    blobs::{Choice, Grade, Left, PlanRow, Refusal, SeederProgress, StoreError, Stuck, Verdict},
+    blobs::{Choice, Grade, Left, PlanRow, Refusal, SeederProgress, StoreError, Stuck},
 };
 use repute_protocol::{BlobHash, BlobTicket};
 use tokio::sync::mpsc;
@@ -44,9 +44,14 @@ impl Files for Node {
             };
             let last = match shared {
                 Ok(shared) => ShareEvent::Shared(share_view(shared)),
-                Err(error) => ShareEvent::Failed {
-                    problem: problem(&error),
-                },
+                Err(error) => {
+                    let mut problem = problem(&error);
+                    let path = path.display().to_string();
+                    if !problem.title.contains(&path) {
+                        problem.title = format!("{}: {}", path.escape_debug(), problem.title);
+                    }
+                    ShareEvent::Failed { problem }
+                }
             };
             // A reader that is gone needs no answer.
             let _told = lines.send(last).await;
@@ -394,26 +399,7 @@ fn seeder_view(row: &PlanRow) -> SeederView {
         slots_free: row.slots_free,
         chosen: row.verdict.is_chosen(),
         verdict: row.verdict.name().into(),
-        why: why(row.verdict).into(),
-    }
-}
-
-/// A verdict in words, short enough for a table.
-fn why(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Chosen => "best by score",
-        Verdict::Preferred => "you prefer it",
-        Verdict::Explored => "unknown: tried with little",
-        Verdict::Standby => "others are better; waits",
-        Verdict::Excluded => "you named others",
-        Verdict::Closed => "a gate keeps it out",
-        Verdict::BelowGrade => "level too low",
-        Verdict::NothingNeeded => "has nothing needed",
-        Verdict::OtherSize => "claims another size",
-        Verdict::Paused => "failed or was busy; later",
-        Verdict::Corrupt => "sent what is wrong",
-        Verdict::Silent => "has not answered",
-        _ => "see the log",
+        why: row.verdict.why().into(),
     }
 }
 

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::Instant};
 
 use super::{
+    download::Download,
     liar::{Kind, Liar},
     view::{Picture, Row},
 };
@@ -70,7 +71,8 @@ pub(super) struct Network {
     turns: Vec<usize>,
     said: u64,
     seed: u64,
-    _dir: TempDir,
+    pub(super) download: Option<Download>,
+    dir: TempDir,
 }
 
 impl Network {
@@ -106,7 +108,8 @@ impl Network {
             turns,
             said: 0,
             seed: plan.seed,
-            _dir: dir,
+            download: None,
+            dir,
         })
     }
 
@@ -155,6 +158,19 @@ impl Network {
             .collect();
         let identity = identity(self.seed, self.honest.len() + kind as usize);
         Liar::let_loose(kind, identity, NetworkId::from_name(NETWORK), victims).await
+    }
+
+    /// The last honest node gets a file that others share.
+    pub(super) async fn get_a_file(&mut self) -> Result<(), Failure> {
+        let nodes: Vec<&Node> = self.honest.iter().map(|honest| &honest.node).collect();
+        // Behind the identities of the nodes and of the liars.
+        let first = self.honest.len() + Kind::Slanderer as usize + 1;
+        let bad = [identity(self.seed, first), identity(self.seed, first + 1)];
+        let network = NetworkId::from_name(NETWORK);
+        let dir = self.dir.path().to_owned();
+        let download = Download::begin(&nodes, bad, network, dir, self.seed).await?;
+        self.download = Some(download);
+        Ok(())
     }
 
     /// All that misbehave.
@@ -258,10 +274,17 @@ impl Network {
         Ok(Picture {
             rows,
             published: self.published.len(),
+            download: self
+                .download
+                .as_ref()
+                .map_or_else(Vec::new, Download::lines),
         })
     }
 
     pub(super) async fn stop(self) {
+        if let Some(download) = &self.download {
+            download.stop();
+        }
         for liar in self.all_liars() {
             liar.stop();
         }

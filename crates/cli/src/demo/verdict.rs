@@ -6,6 +6,7 @@ use repute_identity::NodeId;
 use serde::Serialize;
 
 use super::{
+    download::DownloadVerdict,
     liar::{Kind, Liar},
     network::Network,
 };
@@ -27,7 +28,12 @@ pub(super) struct Verdict {
     slanderer: Slander,
     honest_accused: u64,
     honest_min_trust: f64,
+    /// The file that was shared, once that was begun.
+    transfer: Option<DownloadVerdict>,
     pub(super) ok: bool,
+    /// Whether all but the file went well.
+    #[serde(skip)]
+    pub(super) defended: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -78,7 +84,7 @@ impl Network {
         let (deliveries, duplicates, latencies) = self.deliveries();
         let (honest_accused, honest_min_trust) = self.honest_standing().await?;
         let expected_deliveries = self.published.len() * (honest - 1);
-        let ok = self.is_said()
+        let defended = self.is_said()
             && deliveries == expected_deliveries
             && duplicates == 0
             && honest_accused == 0
@@ -102,8 +108,23 @@ impl Network {
             slanderer,
             honest_accused,
             honest_min_trust,
-            ok,
+            transfer: None,
+            ok: false,
+            defended,
         })
+    }
+
+    /// Judges how the file fares. What was judged before stays: those who were shut out try again
+    /// meanwhile.
+    pub(super) async fn judge_download(&self, verdict: &mut Verdict) -> Result<(), Failure> {
+        let Some(download) = &self.download else {
+            return Ok(());
+        };
+        let transfer = download.verdict().await?;
+        (verdict.honest_accused, verdict.honest_min_trust) = self.honest_standing().await?;
+        verdict.ok = verdict.defended && transfer.ok && verdict.honest_accused == 0;
+        verdict.transfer = Some(transfer);
+        Ok(())
     }
 
     /// First deliveries of published messages, further ones, and how long the first took.
@@ -238,6 +259,11 @@ fn percentiles(mut latencies: Vec<Duration>) -> Latency {
 }
 
 impl Verdict {
+    /// Whether the file has come, or will not.
+    pub(super) fn is_over(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.over)
+    }
+
     /// For people.
     pub(super) fn in_words(&self) -> String {
         let mut out = String::from("\n");
@@ -297,6 +323,10 @@ impl Verdict {
                 self.honest_accused, self.honest_min_trust
             ),
         );
+        if let Some(transfer) = &self.transfer {
+            let (ok, text) = transfer.in_words();
+            line(ok, text);
+        }
         out
     }
 }

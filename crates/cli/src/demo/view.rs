@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Picture {
     pub(super) rows: Vec<Row>,
     pub(super) published: usize,
+    /// How far the download is, and its seeders.
+    pub(super) download: Vec<String>,
 }
 
 /// One node at that moment.
@@ -102,6 +104,8 @@ fn lines(headline: &str, picture: &Picture) -> Vec<String> {
         let cut: String = plain.chars().take(COLUMNS).collect();
         lines.push(if row.role == "honest" { cut } else { red(&cut) });
     }
+    let download = picture.download.iter();
+    lines.extend(download.map(|line| line.chars().take(COLUMNS).collect()));
     lines
 }
 

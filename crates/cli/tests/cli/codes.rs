@@ -66,7 +66,7 @@ fn a_refused_configuration_is_3() {
 #[test]
 fn where_no_node_runs_it_is_4_and_says_how_to_start_one() {
     let dir = TempDir::new().unwrap();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 19] = [
         &["status"],
         &["peers"],
         &["peer", NOBODY],
@@ -80,6 +80,12 @@ fn where_no_node_runs_it_is_4_and_says_how_to_start_one() {
         &["events"],
         &["join", "x"],
         &["down"],
+        &["share", "x"],
+        &["unshare", NOBODY],
+        &["shared"],
+        &["get", NOBODY],
+        &["verify"],
+        &["transfers"],
     ];
     for command in commands {
         fails(&run(dir.path(), command), 4, "repute up");

@@ -16,6 +16,7 @@ mod ratings;
 mod receipts;
 mod running;
 mod settings;
+mod sharing;
 mod terminal;
 
 use std::{path::Path, process::Output};

