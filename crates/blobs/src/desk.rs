@@ -111,7 +111,12 @@ impl Desk {
     }
 
     pub(crate) fn set_standing(&mut self, peer: NodeId, tier: Tier, closed: bool) {
-        self.standings.insert(peer, (tier, closed));
+        // A newcomer needs no memory, and most peers that a node knows are no more.
+        if tier == Tier::Newcomer && !closed {
+            self.standings.remove(&peer);
+        } else {
+            self.standings.insert(peer, (tier, closed));
+        }
     }
 
     pub(crate) fn tier(&self, peer: &NodeId) -> Tier {
