@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use repute_console::{
-    BanRequest, ExplainView, JoinRequest, LayerView, PeerView, PublishRequest, RefusalView,
-    StatusView,
+    BanRequest, ExplainLine, ExplainView, JoinRequest, LayerView, PeerView, PublishRequest,
+    RefusalView, StatusView,
 };
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -228,6 +228,15 @@ pub(super) async fn explain(global: &Global, id: &str) -> Done {
     }
 }
 
+/// What happened; of files, in words that say so.
+fn event_words(line: &ExplainLine) -> &str {
+    match (line.context.as_str(), line.evidence.as_str()) {
+        ("transfer", "useful") => "file served",
+        ("transfer", "timeout") => "file stalled",
+        (_, evidence) => evidence,
+    }
+}
+
 fn explain_text(why: &ExplainView) -> String {
     let standing = &why.standing;
     let mut out = format!(
@@ -286,7 +295,11 @@ fn explain_text(why: &ExplainView) -> String {
         let _written = writeln!(
             out,
             "{:<25} {:<18} {:<8} {:>9.3} {:>9.3}",
-            line.time, line.evidence, line.fault, line.weight_then, line.weight_today
+            line.time,
+            event_words(line),
+            line.fault,
+            line.weight_then,
+            line.weight_today
         );
     }
     out.push_str(if why.matches {
