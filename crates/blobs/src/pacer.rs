@@ -8,7 +8,8 @@ use repute_identity::NodeId;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The least that is handed out at once: less would be all overhead.
 const LEAST: u64 = 4 * 1024;
-/// The most that one stream may hold unused.
+/// The most that one stream may hold unused, unless that is less than a fifth of a second of its
+/// rate: a stream that is looked after late must not be slower for it.
 const MOST: u64 = 1 << 20;
 
 /// Hands out bytes to streams, so that all together and each peer stay under their rates. What one
@@ -16,6 +17,7 @@ const MOST: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     total: Option<TokenBucket>,
+    rate: Option<u64>,
     /// Rates of peers that have streams.
     peers: BTreeMap<NodeId, TokenBucket>,
     streams: BTreeMap<u64, Stream>,
@@ -29,17 +31,25 @@ struct Stream {
     peer: NodeId,
     weight: u32,
     unused: u64,
+    /// What it may hold unused.
+    most: u64,
+}
+
+/// What is moved in a fifth of a second.
+const fn burst(rate: u64) -> u64 {
+    rate / 5
 }
 
 fn bucket(rate: u64, now: Mono) -> TokenBucket {
-    // A fifth of a second, so that late ticks lose nothing, and never less than what is handed out.
-    TokenBucket::new(rate, (rate / 5).max(2 * LEAST), now)
+    // So much that late ticks lose nothing, and never less than what is handed out.
+    TokenBucket::new(rate, burst(rate).max(2 * LEAST), now)
 }
 
 impl Pacer {
     pub(crate) fn new(rate: Option<u64>) -> Self {
         Self {
             total: rate.map(|rate| bucket(rate, Mono::ZERO)),
+            rate,
             peers: BTreeMap::new(),
             streams: BTreeMap::new(),
             due: Mono::ZERO,
@@ -67,11 +77,13 @@ impl Pacer {
         if let Some(rate) = rate {
             self.peers.entry(peer).or_insert_with(|| bucket(rate, now));
         }
-        let (weight, unused) = (weight.max(1), 0);
+        let rates = self.rate.into_iter().chain(rate);
+        let most = rates.min().map_or(MOST, |rate| burst(rate).max(MOST));
         let entry = Stream {
             peer,
-            weight,
-            unused,
+            weight: weight.max(1),
+            unused: 0,
+            most,
         };
         self.streams.insert(stream, entry);
     }
@@ -149,10 +161,10 @@ impl Pacer {
             return 0;
         };
         let fair = match pool {
-            u64::MAX => MOST,
+            u64::MAX => entry.most,
             pool => (pool / weights.max(1)).saturating_mul(u64::from(entry.weight)),
         };
-        let mut most = MOST.saturating_sub(entry.unused).min(fair.max(LEAST));
+        let mut most = entry.most.saturating_sub(entry.unused).min(fair.max(LEAST));
         if let Some(bucket) = self.peers.get_mut(&entry.peer) {
             most = most.min(level(bucket, now));
         }
@@ -227,6 +239,24 @@ mod tests {
         let got = run(&mut pacer, &[2]);
         assert!(got[&1] <= MOST + LEAST);
         assert!(got[&2] >= 8_000_000, "{got:?}");
+    }
+
+    #[test]
+    fn one_fast_stream_gets_all_of_a_rate_though_its_ticks_come_late() {
+        let mut pacer = Pacer::new(Some(100_000_000));
+        pacer.open(Mono::ZERO, 1, peer(1), 1, None);
+        let late = (0..10_000).step_by(130);
+        let got: u64 = late
+            .flat_map(|ms| {
+                let given = pacer.share(Mono::from_millis(ms));
+                for (stream, bytes) in &given {
+                    pacer.used(*stream, *bytes);
+                }
+                given
+            })
+            .map(|(_, bytes)| bytes)
+            .sum();
+        assert!((900_000_000..=1_030_000_000).contains(&got), "{got}");
     }
 
     #[test]
