@@ -21,6 +21,7 @@ use repute_console::{
     Client, ClientError, FetchRequest, Lines, ProgressView, ReadView, Server, ShareEvent,
     ShareRequest, TransferEvent, VerifyEvent, VerifyRequest,
 };
+use repute_node::{Node, NodeConfig};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
@@ -155,4 +156,89 @@ fn events_have_stable_words_and_unknown_ones_are_passed_over() {
     let unknown: TransferEvent =
         serde_json::from_str(r#"{"event":"from-the-future","much":[1]}"#).unwrap();
     assert_eq!(unknown, TransferEvent::Other);
+}
+
+/// A node behind its socket.
+struct Served {
+    dir: TempDir,
+    node: Node,
+    client: Client,
+}
+
+async fn serve_node(join: Option<&Node>) -> Served {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = NodeConfig::in_dir(dir.path()).listen(([127, 0, 0, 1], 0).into());
+    config.join.extend(join.map(Node::ticket));
+    let node = Node::start(config).await.unwrap();
+    let path = dir.path().join("test.sock");
+    let server = Server::bind(&path).await.unwrap();
+    tokio::spawn(server.serve(node.clone()));
+    let client = Client::connect(&path);
+    Served { dir, node, client }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_goes_from_node_to_node_through_the_api_alone() {
+    let seeder = serve_node(None).await;
+    let getter = serve_node(Some(&seeder.node)).await;
+    let path = seeder.dir.path().join("hello.txt");
+    std::fs::write(&path, "hello").unwrap();
+    let told = all(seeder
+        .client
+        .share(&of(path.to_str().unwrap()))
+        .await
+        .unwrap())
+    .await;
+    let Some(ShareEvent::Shared(share)) = told.last() else {
+        panic!("{told:?}");
+    };
+    let output = getter.dir.path().join("got.txt");
+    let request = FetchRequest {
+        what: share.ticket.clone(),
+        output: Some(output.to_str().unwrap().into()),
+        keep: true,
+        ..FetchRequest::default()
+    };
+    let told = all(getter.client.fetch(&request).await.unwrap()).await;
+    assert!(matches!(told[0], TransferEvent::Begun(_)), "{told:?}");
+    let Some(TransferEvent::Finished(finished)) = told.last() else {
+        panic!("{told:?}");
+    };
+    assert_eq!((finished.bytes, finished.files), (5, 1));
+    assert_eq!(finished.sources[0].id, seeder.node.id().to_string());
+    assert_eq!(std::fs::read(&output).unwrap(), b"hello");
+    let shares = getter.client.shares().await.unwrap().shares;
+    assert_eq!(shares[0].hash, share.hash);
+    let transfers = getter.client.transfers().await.unwrap().transfers;
+    assert_eq!(transfers[0].state, "finished");
+    refused(getter.client.fetch(&request).await, 409, "refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_wrongly_of_a_node_says_how_to_ask() {
+    let served = serve_node(None).await;
+    let client = &served.client;
+    refused(client.share(&of("relative")).await, 400, "bad-request");
+    refused(client.share(&of("/no/such/file")).await, 404, "not-found");
+    let fetch = |change: fn(&mut FetchRequest)| {
+        let mut request = FetchRequest {
+            what: "a".repeat(52),
+            ..FetchRequest::default()
+        };
+        change(&mut request);
+        async move { client.fetch(&request).await }
+    };
+    let wrong: [fn(&mut FetchRequest); 5] = [
+        |request| request.what = "nonsense".into(),
+        |request| request.what = "reputeblobnonsense".into(),
+        |request| request.output = Some("relative".into()),
+        |request| request.only = vec!["nobody".into()],
+        |request| request.min_level = Some("distrusted".into()),
+    ];
+    for change in wrong {
+        refused(fetch(change).await, 400, "bad-request");
+    }
+    refused(client.unshare(&"a".repeat(52)).await, 404, "not-found");
+    refused(client.pause_transfer(7).await, 404, "not-found");
+    refused(client.watch_transfer(7).await, 404, "not-found");
 }

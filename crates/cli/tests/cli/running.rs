@@ -59,9 +59,14 @@ impl Running {
     /// Kills it as a power failure would, and starts it once more at the same address.
     pub(crate) fn crash_and_start_again(&mut self) {
         let listen = self.greeting["listen"][0].as_str().unwrap().to_owned();
+        self.crash();
+        (self.process, self.greeting) = up(self.path(), &listen, &[]);
+    }
+
+    /// Kills it as a power failure would.
+    pub(crate) fn crash(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        (self.process, self.greeting) = up(self.path(), &listen, &[]);
     }
 
     pub(crate) fn path(&self) -> &Path {

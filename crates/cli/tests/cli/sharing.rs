@@ -213,6 +213,38 @@ fn a_reference_that_changed_is_found_and_not_served() {
     assert!(stdout(&output).contains("damaged"), "{}", stdout(&output));
 }
 
+#[test]
+fn a_file_outlives_who_shared_it_first_and_everybody_can_say_why() {
+    let mut first = Running::alone();
+    let second = Running::start(&["--join", first.ticket()]);
+    let third = Running::start(&["--join", first.ticket(), "--join", second.ticket()]);
+    let shared = share(&first, &file(&first, "x.bin", 1_000_000), &[]);
+    let here = TempDir::new().unwrap();
+    for (node, place) in [(&second, "second"), (&third, "third")] {
+        let words = ["get", ticket(&shared), "-o", place];
+        succeeds(&typed_in(here.path(), node, &words));
+    }
+    first.crash();
+    // It has never spoken with who wrote the ticket, and the ticket names nobody else.
+    let last = Running::start(&["--join", second.ticket()]);
+    let words = ["get", ticket(&shared), "-o", "last", "--json"];
+    let events = lines(&succeeds(&typed_in(here.path(), &last, &words)));
+    assert_eq!(
+        fs::read(here.path().join("last")).unwrap(),
+        content(1_000_000)
+    );
+    let sources = events.last().unwrap()["sources"].as_array().unwrap();
+    assert!(!sources.is_empty());
+    for source in sources {
+        let id = source["id"].as_str().unwrap();
+        assert!([second.id(), third.id()].contains(&id), "{id}");
+        let why = last.json(&["explain", id]);
+        assert!(why["useful"].as_f64() > Some(0.0), "{why}");
+        assert_eq!(why["matches"], true, "{why}");
+    }
+    assert_eq!(second.json(&["explain", first.id()])["matches"], true);
+}
+
 /// A `get --json` under way.
 struct Getting {
     process: Child,
