@@ -131,7 +131,7 @@ impl NodeConfig {
         )?;
         config.lan = settings.flag("lan");
         let quota_mib = settings.int("blobs.quota_mib");
-        config.files.quota_bytes = (quota_mib > 0).then(|| quota_mib << 20);
+        config.files.quota_bytes = (quota_mib > 0).then_some(quota_mib << 20);
         if settings.flag("discovery.mainline") {
             config.set_mainline(settings)?;
         }
