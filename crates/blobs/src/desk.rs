@@ -26,6 +26,8 @@ pub(crate) struct Desk {
     pub(crate) inflow: Pacer,
     pub(crate) stats: Stats,
     requests: u64,
+    /// A request is over, and another download may ask its peer.
+    pub(crate) freed: bool,
     pub(crate) outputs: VecDeque<Output>,
 }
 
@@ -59,6 +61,7 @@ impl Desk {
             witness: Witness::default(),
             stats: Stats::default(),
             requests: 0,
+            freed: false,
             outputs: VecDeque::new(),
         }
     }
@@ -179,6 +182,7 @@ impl Desk {
 
     pub(crate) fn request_over(&mut self, request: RequestId, peer: &NodeId) {
         self.inflow.close(request.0);
+        self.freed = true;
         self.stats.requests = self.stats.requests.saturating_sub(1);
         if let Some(count) = self.asked.get_mut(peer) {
             *count = count.saturating_sub(1);

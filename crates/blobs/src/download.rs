@@ -51,6 +51,8 @@ pub(crate) struct Download {
     free: GroupRanges,
     choice: Choice,
     pub(crate) running: bool,
+    /// Would ask somebody of whom other downloads ask as much as one peer is asked.
+    pub(crate) starved: bool,
     /// Nothing more is to be done; to be removed.
     pub(crate) over: bool,
     pub(crate) candidates: BTreeMap<NodeId, Candidate>,
@@ -96,6 +98,7 @@ impl Download {
             free: GroupRanges::new(),
             choice: order.choice,
             running: true,
+            starved: false,
             over: false,
             candidates: BTreeMap::new(),
             requests: BTreeMap::new(),

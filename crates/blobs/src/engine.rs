@@ -63,6 +63,11 @@ impl Blobs {
         self.downloads.get(&id).map(Download::verified)
     }
 
+    /// Those that there is a link to, as this engine was told.
+    pub fn linked(&self) -> impl Iterator<Item = &NodeId> {
+        self.desk.links.keys()
+    }
+
     /// Whether a download needs a link to this peer.
     pub fn needs_link(&self, peer: &NodeId) -> bool {
         self.desk.needs_link(peer)
@@ -235,10 +240,11 @@ impl Blobs {
     /// Looks after what is due, and gives back the time that this node was asleep.
     fn tick(&mut self) {
         let now = self.desk.now;
+        let freed = core::mem::take(&mut self.desk.freed);
         let due: Vec<DownloadId> = self
             .downloads
             .iter()
-            .filter(|(_, download)| download.wake <= now)
+            .filter(|(_, one)| one.wake <= now || freed && one.starved && one.running)
             .map(|(id, _)| *id)
             .collect();
         due.into_iter().for_each(|id| self.settle(id));

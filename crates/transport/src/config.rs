@@ -68,6 +68,9 @@ pub struct Config {
     /// Bytes that a connection may have in flight, beyond the windows above, while a stream is
     /// open: for whoever opened it to receive, for the other end to send.
     pub stream_window: u32,
+    /// What the wider windows of all connections on which peers have streams open come to, unless
+    /// there are more than fit with 256 KiB each.
+    pub stream_send_max: u32,
     /// Bytes of frames from one link that wait to be taken by [`Events`](crate::Events).
     pub inbox_link_bytes_max: u32,
     /// The same over all links.
@@ -114,6 +117,7 @@ impl Config {
             streams_max: 8,
             stream_open_time: Duration::from_secs(5),
             stream_window: 8 * 1024 * 1024,
+            stream_send_max: 64 * 1024 * 1024,
             inbox_link_bytes_max: 256 * 1024,
             inbox_bytes_max: 16 * 1024 * 1024,
             malformed_max: 10,
@@ -121,15 +125,6 @@ impl Config {
             loopback_payload_max: 6_500,
             seed: None,
             probe: None,
-        }
-    }
-
-    /// The window of a connection without streams: for what we receive, or send.
-    pub(crate) fn window(&self, receiving: bool) -> u32 {
-        if receiving {
-            self.receive_window
-        } else {
-            self.send_window
         }
     }
 
@@ -147,6 +142,7 @@ impl Config {
             ("streams_max", u64::from(self.streams_max), 1_024),
             // With a window of frames it must fit what QUIC counts windows in.
             ("stream_window", u64::from(self.stream_window), 1 << 30),
+            ("stream_send_max", u64::from(self.stream_send_max), 1 << 30),
             ("receive_window", u64::from(self.receive_window), 1 << 30),
             ("send_window", u64::from(self.send_window), 1 << 30),
             // A frame of the largest kind must fit, and a semaphore counts no further.

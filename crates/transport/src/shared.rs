@@ -18,7 +18,7 @@ use crate::{
     link::{Carrier, Link},
     quic,
     stats::{Counters, count},
-    stream::Doorstep,
+    stream::{Doorstep, Served},
 };
 
 /// Two connections of opposite directions are one meeting of two dials only when they come up so
@@ -73,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) near: Option<quic::Near>,
     pub(crate) inbox: Inbox,
     pub(crate) doorstep: Doorstep,
+    pub(crate) served: Served,
     pub(crate) gate: Arc<Gate>,
     pub(crate) counters: Counters,
     /// Connections whose tasks still run.
@@ -99,6 +100,7 @@ impl Shared {
             near,
             inbox,
             doorstep: Doorstep::default(),
+            served: Served::default(),
             counters: Counters::default(),
             live: watch::Sender::new(0),
             started: Instant::now(),

@@ -6,7 +6,7 @@
 //! data: whoever opened it is the one who receives, and has room; nobody widens what a stranger may
 //! send it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use bytes::Bytes;
 use quinn::{ConnectionError, ReadError, VarInt, WriteError};
@@ -14,7 +14,7 @@ use repute_identity::NodeId;
 use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
-    Endpoint, StreamError,
+    Config, Endpoint, StreamError,
     link::{Carrier, Link},
     quic,
     shared::Shared,
@@ -27,6 +27,8 @@ const CODE_GIVEN_UP: VarInt = VarInt::from_u32(4);
 const CODE_REFUSED: VarInt = VarInt::from_u32(5);
 /// Streams of all peers that wait to be taken by [`Streams`]; beyond, peers wait.
 const WAITING_MAX: usize = 64;
+/// The least that a connection may keep unacknowledged for its streams, however many there are.
+const SHARE_MIN: u32 = 256 * 1024;
 /// Frames are sent before what streams have to say.
 const PRIORITY: i32 = -1;
 
@@ -94,6 +96,47 @@ pub(crate) struct Widths {
     accepted: Mutex<usize>,
 }
 
+/// Connections on which peers have streams open. What all of them may keep unacknowledged is bounded
+/// together, since each is filled by whoever writes.
+#[derive(Debug, Default)]
+pub(crate) struct Served(Mutex<Vec<Weak<Carrier>>>);
+
+impl Served {
+    /// A connection joins or leaves, and all share anew.
+    fn change(&self, shared: &Shared, carrier: &Arc<Carrier>, joins: bool) {
+        let (config, near) = (&shared.config, shared.near.as_ref());
+        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = share_of(config, served.len());
+        let gone = Arc::as_ptr(carrier);
+        served.retain(|one| one.strong_count() > 0 && one.as_ptr() != gone);
+        let narrow = config.send_window;
+        let connection = &carrier.connection;
+        if !joins {
+            connection.set_send_window(u64::from(narrow));
+        } else {
+            served.push(Arc::downgrade(carrier));
+        }
+        let share = share_of(config, served.len());
+        let set = |connection: &quinn::Connection| {
+            let window = quic::stream_window(config, near, connection).min(share);
+            connection.set_send_window(u64::from(narrow.saturating_add(window)));
+        };
+        if share != before {
+            let all = served.iter().filter_map(Weak::upgrade);
+            all.for_each(|one| set(&one.connection));
+        } else if joins {
+            set(connection);
+        }
+    }
+}
+
+/// What each of so many connections may keep unacknowledged beyond the window of frames.
+fn share_of(config: &Config, connections: usize) -> u32 {
+    let connections = u32::try_from(connections).unwrap_or(u32::MAX).max(1);
+    let share = config.stream_send_max / connections;
+    share.max(SHARE_MIN).min(config.stream_window)
+}
+
 /// Keeps a window of a connection wide.
 #[derive(Debug)]
 struct Width {
@@ -122,9 +165,17 @@ impl Width {
         };
         // The window is set under the lock, so that the last word is that of the last change.
         let mut open = counter.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_wide = *open > 0;
         *open = by(*open);
         let wide = *open > 0;
-        let (narrow, connection) = (config.window(self.opened), &self.carrier.connection);
+        if !self.opened {
+            if wide != was_wide {
+                let served = &self.shared.served;
+                served.change(&self.shared, &self.carrier, wide);
+            }
+            return;
+        }
+        let (narrow, connection) = (config.receive_window, &self.carrier.connection);
         let window = match wide {
             true => {
                 let near = self.shared.near.as_ref();
@@ -132,10 +183,7 @@ impl Width {
             }
             false => narrow,
         };
-        match self.opened {
-            true => connection.set_receive_window(VarInt::from_u32(window)),
-            false => connection.set_send_window(u64::from(window)),
-        }
+        connection.set_receive_window(VarInt::from_u32(window));
     }
 }
 
@@ -348,5 +396,28 @@ pub(crate) async fn accept(shared: Arc<Shared>, link: Arc<Link>, carrier: Arc<Ca
         };
         count(&shared.counters.streams_accepted, 1);
         place.send(stream(&shared, &carrier, link.peer, (send, recv), false));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, share_of};
+
+    #[test]
+    fn many_connections_share_what_a_few_have_each() {
+        let config = Config::new(([127, 0, 0, 1], 0).into());
+        let all = u64::from(config.stream_send_max);
+        for connections in [0, 1, 8] {
+            assert_eq!(share_of(&config, connections), config.stream_window);
+        }
+        for connections in [9, 32, 100, 256] {
+            let share = share_of(&config, connections);
+            assert!(
+                u64::from(share) * connections as u64 <= all,
+                "{connections}"
+            );
+            assert!(share >= 256 * 1024);
+        }
+        assert_eq!(share_of(&config, 1_000_000), 256 * 1024);
     }
 }

@@ -37,12 +37,17 @@ impl Download {
             .filter_map(|(peer, one)| Some((one.rank?.0, *peer)))
             .collect();
         seated.sort_unstable();
+        self.starved = false;
         for round in 0..desk.config.requests_per_seeder {
             for (_, peer) in &seated {
                 let under_way = self.requests.values();
                 let under_way = under_way.filter(|request| request.peer == *peer).count();
-                if under_way <= round && desk.may_ask(peer) {
-                    self.ask_for_more(desk, *peer, under_way);
+                if under_way > round {
+                    continue;
+                }
+                match desk.may_ask(peer) {
+                    true => self.ask_for_more(desk, *peer, under_way),
+                    false => self.starved |= under_way == 0,
                 }
             }
         }

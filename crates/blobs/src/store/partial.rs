@@ -36,6 +36,9 @@ pub(super) struct PartialFiles {
     files: Arc<Files>,
     log: Mutex<Log>,
     progress: Mutex<Progress>,
+    /// Held while bytes are written: a file system lets one in at a time, and some let the others
+    /// spin.
+    writing: Mutex<()>,
 }
 
 struct Progress {
@@ -102,6 +105,7 @@ impl PartialFiles {
                 durable,
                 losses: 0,
             }),
+            writing: Mutex::default(),
         })
     }
 
@@ -120,10 +124,12 @@ impl PartialFiles {
     fn write(&self, proven: &Proven) -> Result<(), StoreError> {
         let io = StoreError::io("writing a fetch");
         let losses = self.progress().losses;
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.files
             .data
             .write_at(proven.offset(), proven.bytes())
             .map_err(&io)?;
+        drop(writing);
         if let Some(tree) = &self.files.tree {
             // Parents of neighbours lie beside each other.
             let mut parents: Vec<_> = proven.parents().iter().collect();

@@ -131,15 +131,20 @@ pub(super) async fn run(
         () = reins.ended() => return,
         served = serve(&library, writer, service, &reins) => served,
     };
-    let end = match served {
-        Ok(()) => StreamEnd::Done,
-        Err(Broken::Stream) => StreamEnd::Lost,
+    let (end, writer) = match served {
+        Ok(writer) => (StreamEnd::Done, Some(writer)),
+        Err(Broken::Stream) => (StreamEnd::Lost, None),
         Err(Broken::Here(error)) => {
             library.broken(hash, error).await;
-            StreamEnd::Local
+            (StreamEnd::Local, None)
         }
     };
+    // At once, or the peer's next request would come while this one still counts.
     library.say(Input::SentAll { stream, end }).await;
+    if let Some(mut writer) = writer {
+        // The window stays wide until the peer has it all.
+        let _ = writer.done().await;
+    }
 }
 
 /// Why a stream was not served to its end.
@@ -165,7 +170,7 @@ async fn serve(
     mut writer: StreamWriter,
     service: Service,
     reins: &Reins,
-) -> Result<(), Broken> {
+) -> Result<StreamWriter, Broken> {
     let Service {
         stream,
         hash,
@@ -249,11 +254,11 @@ impl Sender<'_> {
         self.library.say(Input::Sent { stream, bytes }).await;
     }
 
-    async fn finish(mut self) -> Result<(), Broken> {
+    /// Ends the stream. What is still on its way leaves as the window lets it.
+    async fn finish(mut self) -> Result<StreamWriter, Broken> {
         self.tell().await;
         self.writer.finish()?;
-        // The slot is free when the peer has it all.
-        Ok(self.writer.done().await?)
+        Ok(self.writer)
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// What is made durable together at least, unless it takes longer than [`SYNC_TIME`].
-const SYNC_BYTES: u64 = 64 << 20;
+const SYNC_BYTES: u64 = 32 << 20;
 /// What came is durable after so long: as much as a crash costs.
 const SYNC_TIME: Duration = Duration::from_secs(2);
 
