@@ -291,6 +291,35 @@ fn what_was_fetched_and_learned_outlives_a_crash() {
 }
 
 #[test]
+fn what_came_over_a_link_that_broke_is_signed_for_over_the_next() {
+    for_each_seed("what_came_over_a_link_that_broke", 2, |seed| {
+        let mut network = grown(seed, true, 8);
+        let (fetcher, seeder) = (3, 6);
+        share(&mut network, &[seeder], 1, 4 * SIZE);
+        begin(&mut network, fetcher, order(1, 1));
+        let some = groups_of(4 * SIZE) / 4;
+        let limit = Duration::from_secs(120);
+        let there = network.world.run_until_true(limit, |world| {
+            let held = world.host(fetcher);
+            held.is_some_and(|host| host.files.held(&hash(1)).len() >= some)
+        });
+        assert!(there, "a quarter of it came");
+        network.crash_for(seeder, Duration::from_secs(20));
+        let done = network.world.run_until_true(10 * MINUTE, |world| {
+            let here = world.host(fetcher);
+            here.is_some_and(|host| finished(host, 1).is_some())
+        });
+        assert!(done, "it went on when the seeder was back");
+        network.world.run_for(Duration::from_secs(30));
+        let [me, served] = [fetcher, seeder].map(|index| network.id_of(index));
+        let signed = receipt(host(&network, fetcher), me, served);
+        assert_eq!(signed, 4 * SIZE, "all of it, over both links");
+        assert_eq!(receipt(host(&network, seeder), me, served), signed);
+        assert_eq!(network.breaches(), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn without_a_dht_gossip_and_tickets_lead_to_seeders() {
     for_each_seed("without_a_dht", 2, |seed| {
         let mut network = grown(seed, false, 10);

@@ -1,5 +1,7 @@
 //! What holds between two inputs, in each engine and between them.
 
+use repute_blobs::Blobs;
+
 use super::Core;
 
 impl Core {
@@ -16,7 +18,8 @@ impl Core {
             .or_else(|| self.broken_agreement())
     }
 
-    /// The shell's links, the peers engine's and gossip's: each a part of the one before.
+    /// The shell's links, the peers engine's, and those of gossip and of blobs: each a part of the
+    /// one before.
     fn broken_agreement(&self) -> Option<&'static str> {
         let mut active = self.peers.active();
         if active.any(|peer| !self.links.contains_key(&peer)) {
@@ -26,7 +29,11 @@ impl Core {
             let view = self.peers.state(peer);
             view == Some(repute_peers::PeerState::Active)
         };
-        let strangers = !self.gossip.active_view().into_iter().all(of_peers);
-        strangers.then_some("gossip has a neighbour that is no active peer")
+        if !self.gossip.active_view().into_iter().all(of_peers) {
+            return Some("gossip has a neighbour that is no active peer");
+        }
+        let mut linked = self.blobs().into_iter().flat_map(Blobs::linked).copied();
+        let strangers = !linked.all(of_peers);
+        strangers.then_some("blobs have a link to one that is no active peer")
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Files {
     pub(super) rng: Rng,
     /// Links that blobs need no longer, and until when they stay; bounded by the links.
     lingering: BTreeMap<NodeId, Mono>,
-    /// Bounded by the links.
+    /// Of those that served in the last second.
     pub(super) tabs: BTreeMap<NodeId, Tab>,
 }
 

@@ -19,7 +19,7 @@ use super::{Core, Event, transfers};
 /// before its session is agreed on.
 const TAB_WAIT: Duration = Duration::from_secs(1);
 
-/// What a linked peer served, and is still to be told to the receipts.
+/// What a peer served, and is still to be told to the receipts.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tab {
     bytes: u64,
@@ -117,9 +117,7 @@ impl Core {
     }
 
     fn put_on_tab(&mut self, now: Timestamp, peer: NodeId, bytes: u64) {
-        if let Some(files) = &mut self.files
-            && self.links.contains_key(&peer)
-        {
+        if let Some(files) = &mut self.files {
             let tab = files.tabs.entry(peer).or_insert(Tab {
                 bytes: 0,
                 closed: false,
