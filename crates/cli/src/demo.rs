@@ -41,9 +41,7 @@ pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
         screen.draw(&network.picture().await?)?;
         tokio::time::sleep(FRAME).await;
     }
-    screen.say(
-        "a liar forges, garbles and floods, and will come back; one falls silent; one slanders",
-    );
+    screen.say("one forges, garbles, floods and comes back; one is silent; one slanders");
     network.let_loose().await?;
     let end = Instant::now() + VERDICT_MAX;
     let mut verdict = network.verdict().await?;
@@ -54,7 +52,7 @@ pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
         tokio::time::sleep(FRAME).await;
         verdict = network.verdict().await?;
     }
-    screen.say("a file of 64 MiB: some share it, one corrupts it, one stalls; one node gets it");
+    screen.say("a file of 64 MiB: some share it, one corrupts it, one stalls");
     network.get_a_file().await?;
     let end = Instant::now() + DOWNLOAD_MAX;
     while !verdict.is_over() && Instant::now() < end {

@@ -166,7 +166,8 @@ impl Download {
         }
         let mut seeders = Vec::new();
         for (fault, identity) in [Fault::Corrupts, Fault::Stalls].into_iter().zip(&bad) {
-            seeders.push(BadSeeder::start(fault, identity, network, whole.clone()).await?);
+            let seeder = BadSeeder::start(fault, identity, network, whole.clone()).await;
+            seeders.push(seeder?);
         }
         let Some(mut ticket) = shared.first().map(|shared| shared.ticket.clone()) else {
             return Err(Failure::new(Exit::Failure, "nobody shares the file"));
@@ -206,21 +207,22 @@ impl Download {
             bytes(total),
             bytes(progress.rate)
         )];
+        let line = |peer: NodeId, came: u64, why: &str| {
+            let left = log.left.get(&peer).map_or_else(String::new, |why| {
+                format!("; left: {}", format!("{why:?}").to_lowercase())
+            });
+            let (role, came) = (self.role(peer), bytes(came));
+            format!("{:<10} {role:<8} {came:>10}  {why}{left}", peer.short())
+        };
         for row in &log.plan {
             let seeding = progress.seeders.iter().find(|one| one.peer == row.peer);
             let came = seeding.map_or(0, |one| one.bytes);
-            let left = log.left.get(&row.peer).map_or_else(String::new, |why| {
-                format!("; left: {}", format!("{why:?}").to_lowercase())
-            });
-            lines.push(format!(
-                "{:<10} {:<8} {:>10}  {}: {}{left}",
-                row.peer.short(),
-                self.role(row.peer),
-                bytes(came),
-                row.verdict.name(),
-                row.verdict.why()
-            ));
+            let why = format!("{}: {}", row.verdict.name(), row.verdict.why());
+            lines.push(line(row.peer, came, &why));
         }
+        let planned = |peer: NodeId| log.plan.iter().any(|row| row.peer == peer);
+        let later = progress.seeders.iter().filter(|one| !planned(one.peer));
+        lines.extend(later.map(|one| line(one.peer, one.bytes, "found later")));
         lines
     }
 

@@ -22,8 +22,6 @@ use repute_transport::{
 };
 use tokio::task::JoinHandle;
 
-use crate::exit::{Exit, Failure};
-
 /// What is wrong with a seeder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -73,13 +71,12 @@ impl BadSeeder {
         identity: &Identity,
         network: NetworkId,
         whole: Whole,
-    ) -> Result<Self, Failure> {
-        let failed = |error: String| Failure::new(Exit::Failure, error);
+    ) -> io::Result<Self> {
         let config = Config::new(([127, 0, 0, 1], 0).into());
         let bound = Endpoint::bind(config, identity, HandshakeTemplate::new(network)).await;
-        let (endpoint, events) = bound.map_err(|error| failed(error.to_string()))?;
+        let (endpoint, events) = bound.map_err(io::Error::other)?;
         let streams = endpoint.streams();
-        let streams = streams.ok_or_else(|| failed("streams were taken already".into()))?;
+        let streams = streams.ok_or_else(|| io::Error::other("streams were taken already"))?;
         let asked = Arc::new(AtomicU64::new(0));
         let tasks = vec![
             tokio::spawn(converse(endpoint.clone(), events, whole.clone())),

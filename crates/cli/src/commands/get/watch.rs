@@ -191,6 +191,7 @@ fn how_far(progress: &ProgressView) -> String {
         None => String::new(),
     };
     let left = match progress.left_ms {
+        Some(0..1_000) => ", less than 1s left".into(),
         Some(left) => format!(", {} left", span(left)),
         None => String::new(),
     };
