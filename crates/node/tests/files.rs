@@ -66,10 +66,7 @@ async fn until(
     let mut seen = Vec::new();
     let waited = tokio::time::timeout(PATIENCE, async {
         loop {
-            let event = transfer.next().await;
-            let Some(event) = event else {
-                return None;
-            };
+            let event = transfer.next().await?;
             if is(&event) {
                 return Some(event);
             }

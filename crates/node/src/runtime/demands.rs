@@ -6,7 +6,7 @@ use repute_base::{Fixed, Wall};
 use repute_identity::NodeId;
 use repute_trust::{IdentityClass, Models, Stakes, Standing};
 
-use super::{Node, error::NodeError, insight};
+use super::{Node, error::NodeError};
 use crate::Core;
 
 /// What an author must be worth to this node, beside its trust.
@@ -44,7 +44,7 @@ impl Demands {
         if trust_min.is_some_and(|least| standing.trust < least) {
             return None;
         }
-        let class = insight::class(core, author, wall);
+        let class = core.identity_class(author, wall);
         if class < self.class {
             return None;
         }
@@ -54,7 +54,7 @@ impl Demands {
             scores: Vec::new(),
         };
         if !self.scores.is_empty() {
-            let dossier = insight::dossier(core, author, wall);
+            let dossier = core.dossier(author, wall);
             for (name, least) in &self.scores {
                 let model = models.of(name)?;
                 let score = model.assess(&dossier, Stakes::Ordinary).score;

@@ -15,6 +15,7 @@ mod fetching;
 mod kept;
 mod library;
 mod order;
+mod place;
 mod reins;
 mod serving;
 mod sharing;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use repute_base::{Fixed, Rng, Wall};
 use repute_identity::NodeId;
-use repute_protocol::{Capability, Support};
 use repute_trust::{
-    Assessment, Candidate, Choice, Dossier, Entry, Fault, History, IdentityClass, Metrics, Sample,
-    ScoringModel, Selection, Stakes, Summary,
+    Assessment, Candidate, Choice, Entry, Fault, History, Metrics, Sample, ScoringModel, Selection,
+    Stakes, Summary,
 };
 
 use super::{Node, error::NodeError};
@@ -60,7 +59,7 @@ impl Node {
         self.model(model)?;
         let (models, name) = (Arc::clone(&self.shared.models), model.to_owned());
         let scored = self.inspect(move |view| {
-            let dossier = dossier(view.core, subject, view.now.wall);
+            let dossier = view.core.dossier(subject, view.now.wall);
             models.of(&name).map(|model| Scored {
                 model: model.name(),
                 score_max: model.score_max(),
@@ -92,7 +91,7 @@ impl Node {
                 false => candidates,
             };
             ids.into_iter()
-                .map(|id| candidate(core, id, view.now.wall))
+                .map(|id| core.candidate(id, view.now.wall))
                 .collect::<Vec<Candidate>>()
         });
         let candidates = gathered.await?;
@@ -154,40 +153,6 @@ impl Node {
     }
 }
 
-pub(super) fn dossier(core: &Core, id: NodeId, wall: Wall) -> Dossier {
-    Dossier {
-        metrics: core.chronicle().metrics(id, core.trust().time(wall)),
-        standing: core.trust().standing(id, wall),
-        crowding: core.peers().crowding(id),
-    }
-}
-
-fn candidate(core: &Core, id: NodeId, wall: Wall) -> Candidate {
-    Candidate {
-        id,
-        class: class(core, id, wall),
-        rank: core.averages(id),
-        encrypted: encrypted(core, id),
-        dossier: dossier(core, id, wall),
-    }
-}
-
-fn encrypted(core: &Core, id: NodeId) -> Option<bool> {
-    let peer = core.peers().view(id)?;
-    match peer.support(Capability::ENCRYPTED_TRANSFER) {
-        Support::Supported => Some(true),
-        Support::NotSupported => Some(false),
-        Support::Unknown => None,
-    }
-}
-
-pub(super) fn class(core: &Core, id: NodeId, wall: Wall) -> IdentityClass {
-    let receipts = core.receipts();
-    receipts.map_or(IdentityClass::Free, |known| {
-        known.classes().class(&id, wall)
-    })
-}
-
 fn entries(core: &Core, wall: Wall) -> Vec<Entry> {
     let mut ids = core.trust().subjects();
     ids.extend(core.peers().iter().map(|peer| peer.id));
@@ -199,7 +164,7 @@ fn entries(core: &Core, wall: Wall) -> Vec<Entry> {
 pub(super) fn entry(core: &Core, id: NodeId, wall: Wall) -> Entry {
     let metrics = core.chronicle().metrics(id, core.trust().time(wall));
     let standing = core.trust().standing(id, wall);
-    let mut entry = Entry::new(id, standing, &metrics, encrypted(core, id));
+    let mut entry = Entry::new(id, standing, &metrics, core.encrypts(id));
     if let Some(peer) = core.peers().view(id) {
         entry.last_seen = entry.last_seen.max(peer.last_seen);
     }

@@ -38,6 +38,8 @@ struct Wanted {
     hash: BlobHash,
     size: Option<u64>,
     peers: Vec<Contact>,
+    /// Whether it is one of the files of a folder.
+    is_listed: bool,
 }
 
 /// The name under which a transfer's blobs are kept from the clean-up.
@@ -82,7 +84,7 @@ impl Library {
     async fn plan(&self, cell: &Arc<Cell>) -> Result<Option<TransferOutcome>, Ended> {
         let store = self.store().map_err(Ended::Failed)?;
         let hash = cell.order.hash;
-        let sink = Arc::new(Sink::new(hash, store, Arc::clone(self.workers())));
+        let sink = Arc::new(Sink::new(hash, store, Arc::clone(self.workers()), false));
         let id = self.next_download();
         self.listen(&Arc::new(Tap::new(id, Arc::clone(cell), sink)));
         let mut news = cell.listen();
@@ -135,8 +137,9 @@ impl Library {
             hash: cell.order.hash,
             size: cell.order.size,
             peers: cell.order.peers.clone(),
+            is_listed: false,
         };
-        let size = self.fetch(cell, &wanted, true).await?;
+        let size = self.fetch(cell, &wanted).await?;
         let hash = cell.order.hash;
         let listed = self
             .insist(cell, move |store| match store.blob(&hash)?.collection() {
@@ -188,9 +191,10 @@ impl Library {
                     hash,
                     size: Some(size),
                     peers: peers.clone(),
+                    is_listed: true,
                 };
                 under_way.spawn(async move {
-                    library.fetch(&cell, &wanted, false).await?;
+                    library.fetch(&cell, &wanted).await?;
                     (0..names).for_each(|_| cell.file_done(size));
                     Ok(())
                 });
@@ -210,13 +214,8 @@ impl Library {
     }
 
     /// Fetches one blob, over pauses and troubles, until it is whole. Gives its size.
-    async fn fetch(
-        self: &Arc<Self>,
-        cell: &Arc<Cell>,
-        wanted: &Wanted,
-        is_first: bool,
-    ) -> Result<u64, Ended> {
-        if is_first {
+    async fn fetch(self: &Arc<Self>, cell: &Arc<Cell>, wanted: &Wanted) -> Result<u64, Ended> {
+        if !wanted.is_listed {
             self.survey(cell, wanted).await;
         }
         loop {
@@ -272,7 +271,8 @@ impl Library {
             changed = changed(&mut wish) => return changed.map(|()| None),
             place = self.downloads.acquire() => place,
         };
-        let sink = Arc::new(Sink::new(hash, store, Arc::clone(self.workers())));
+        let small = wanted.is_listed && partial.is_none();
+        let sink = Arc::new(Sink::new(hash, store, Arc::clone(self.workers()), small));
         let mut verified = GroupRanges::new();
         let mut wanted = wanted.clone();
         if let Some(size) = partial {

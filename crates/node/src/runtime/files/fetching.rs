@@ -8,8 +8,7 @@ use std::{mem, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use repute_blobs::{
-    Decoder, GroupRanges, Input, Partial, Proven, RequestId, StoreError, StreamEnd, Trouble,
-    VerifyError,
+    Decoder, GroupRanges, Input, Proven, RequestId, StoreError, StreamEnd, Trouble, VerifyError,
 };
 use repute_identity::NodeId;
 use repute_protocol::{TransferAnswer, TransferRequest};
@@ -19,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{
     FilesError,
     library::Library,
+    place::Place,
     reins::Reins,
     sink::Lease,
     tap::{Outcome, Tap},
@@ -389,8 +389,8 @@ struct Written {
 }
 
 impl Written {
-    fn write(&mut self, partial: &Partial, proven: &Proven) -> Option<Failed> {
-        if let Err(error) = partial.write(proven) {
+    fn write(&mut self, place: &Place, proven: &Proven) -> Option<Failed> {
+        if let Err(error) = place.write(proven) {
             return Some(Failed::Store(error));
         }
         let groups = proven.groups();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use repute_blobs::{GroupRanges, Partial, Store, StoreError};
+use repute_blobs::{GroupRanges, Store, StoreError};
 use repute_protocol::BlobHash;
 use tokio::{
     sync::{Notify, OwnedRwLockReadGuard, RwLock},
@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     FilesError,
+    place::Place,
     workers::{Kind, Workers},
 };
 
@@ -27,8 +28,10 @@ pub(super) struct Sink {
     hash: BlobHash,
     store: Store,
     workers: Arc<Workers>,
+    /// Whether it may be held in memory.
+    small: bool,
     /// Read-locked by who writes, write-locked to begin anew with another size.
-    partial: Arc<RwLock<Option<Partial>>>,
+    place: Arc<RwLock<Option<Place>>>,
     dirty: Mutex<Dirty>,
     full: Arc<Notify>,
 }
@@ -41,15 +44,16 @@ struct Dirty {
 }
 
 /// Leave to write. As long as there is one, the fetch is not begun anew.
-pub(super) type Lease = OwnedRwLockReadGuard<Option<Partial>, Partial>;
+pub(super) type Lease = OwnedRwLockReadGuard<Option<Place>, Place>;
 
 impl Sink {
-    pub(super) fn new(hash: BlobHash, store: Store, workers: Arc<Workers>) -> Self {
+    pub(super) fn new(hash: BlobHash, store: Store, workers: Arc<Workers>, small: bool) -> Self {
         Self {
             hash,
             store,
             workers,
-            partial: Arc::default(),
+            small,
+            place: Arc::default(),
             dirty: Mutex::default(),
             full: Arc::default(),
         }
@@ -62,25 +66,25 @@ impl Sink {
     /// Leave to write groups of a blob of so many bytes. What was fetched under another size is
     /// thrown away: the engine changes its mind only while none is proven.
     pub(super) async fn lease(&self, size: u64) -> Result<Lease, FilesError> {
-        let fits = |open: &Option<Partial>| {
+        let fits = |open: &Option<Place>| {
             let open = open.as_ref();
-            open.is_some_and(|partial| partial.size() == size)
+            open.is_some_and(|place| place.size() == size)
         };
         loop {
-            let guard = Arc::clone(&self.partial).read_owned().await;
+            let guard = Arc::clone(&self.place).read_owned().await;
             if !fits(&guard) {
                 drop(guard);
             } else if let Ok(lease) = OwnedRwLockReadGuard::try_map(guard, Option::as_ref) {
                 return Ok(lease);
             }
-            let mut open = Arc::clone(&self.partial).write_owned().await;
+            let mut open = Arc::clone(&self.place).write_owned().await;
             if fits(&open) {
                 continue;
             }
-            let (store, hash) = (self.store.clone(), self.hash);
+            let (store, hash, small) = (self.store.clone(), self.hash, self.small);
             let begun = self.workers.run(Kind::Short, move || {
                 *open = None;
-                *open = Some(begin(&store, &hash, size)?);
+                *open = Some(Place::begin(&store, &hash, size, small)?);
                 Ok::<_, StoreError>(())
             });
             begun.await??;
@@ -133,7 +137,7 @@ impl Sink {
                 () = sleep(SYNC_TIME) => {}
             }
             let synced = self.sync().await;
-            let is_closed = self.partial.read().await.is_none();
+            let is_closed = self.place.read().await.is_none();
             let mut dirty = self.dirty();
             if synced.is_err() || is_closed || dirty.bytes == 0 {
                 dirty.watched = false;
@@ -144,55 +148,41 @@ impl Sink {
 
     /// Makes durable what is written.
     pub(super) async fn sync(&self) -> Result<(), FilesError> {
-        let guard = Arc::clone(&self.partial).read_owned().await;
+        let guard = Arc::clone(&self.place).read_owned().await;
         let Ok(lease) = OwnedRwLockReadGuard::try_map(guard, Option::as_ref) else {
             return Ok(());
         };
         // What is written from now on counts for the next.
         self.dirty().bytes = 0;
-        let synced = self
-            .workers
-            .run(Kind::Short, move || lease.sync().map(drop));
+        let synced = self.workers.run(Kind::Short, move || lease.sync());
         Ok(synced.await??)
     }
 
     /// Makes all of it durable and the blob whole.
     pub(super) async fn complete(&self, size: u64) -> Result<(), FilesError> {
-        let lease = self.lease(size).await?;
+        let (lease, store) = (self.lease(size).await?, self.store.clone());
         let completed = self
             .workers
-            .run(Kind::Short, move || lease.complete().map(drop));
+            .run(Kind::Short, move || lease.complete(&store));
         Ok(completed.await??)
     }
 
     /// What a crash does not take away.
     pub(super) async fn durable(&self) -> Result<GroupRanges, FilesError> {
         self.sync().await?;
-        let open = self.partial.read().await;
-        Ok(open.as_ref().map(Partial::durable).unwrap_or_default())
+        let open = self.place.read().await;
+        Ok(open.as_ref().map(Place::durable).unwrap_or_default())
     }
 
     /// Waits until nobody writes any more, makes durable what is written, and lets go of the files.
     pub(super) async fn close(&self) -> Result<(), FilesError> {
-        let partial = self.partial.write().await.take();
+        let place = self.place.write().await.take();
         self.dirty().bytes = 0;
         self.full.notify_one();
-        let Some(partial) = partial else {
+        let Some(place) = place else {
             return Ok(());
         };
-        let synced = self
-            .workers
-            .run(Kind::Short, move || partial.sync().map(drop));
+        let synced = self.workers.run(Kind::Short, move || place.sync());
         Ok(synced.await??)
-    }
-}
-
-fn begin(store: &Store, hash: &BlobHash, size: u64) -> Result<Partial, StoreError> {
-    match store.fetch(hash, size) {
-        Err(StoreError::SizeDiffers { .. }) => {
-            store.discard(hash)?;
-            store.fetch(hash, size)
-        }
-        begun => begun,
     }
 }
