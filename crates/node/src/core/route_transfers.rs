@@ -39,25 +39,39 @@ impl Core {
 
     /// All that the selection of peers looks at.
     pub(crate) fn candidate(&self, id: NodeId, wall: Wall) -> Candidate {
-        let known = self.receipts.as_ref();
-        let support = self.peers.view(id);
-        let support = support.map(|peer| peer.support(Capability::ENCRYPTED_TRANSFER));
         Candidate {
             id,
-            class: known.map_or(IdentityClass::Free, |receipts| {
-                receipts.classes().class(&id, wall)
-            }),
+            class: self.identity_class(id, wall),
             rank: self.averages(id),
-            encrypted: match support {
-                Some(Support::Supported) => Some(true),
-                Some(Support::NotSupported) => Some(false),
-                Some(Support::Unknown) | None => None,
-            },
-            dossier: Dossier {
-                metrics: self.chronicle.metrics(id, self.trust.time(wall)),
-                standing: self.trust.standing(id, wall),
-                crowding: self.peers.crowding(id),
-            },
+            encrypted: self.encrypts(id),
+            dossier: self.dossier(id, wall),
+        }
+    }
+
+    /// All that a model looks at.
+    pub(crate) fn dossier(&self, id: NodeId, wall: Wall) -> Dossier {
+        Dossier {
+            metrics: self.chronicle.metrics(id, self.trust.time(wall)),
+            standing: self.trust.standing(id, wall),
+            crowding: self.peers.crowding(id),
+        }
+    }
+
+    /// What an identity cost, as far as it was shown.
+    pub(crate) fn identity_class(&self, id: NodeId, wall: Wall) -> IdentityClass {
+        let receipts = self.receipts.as_ref();
+        receipts.map_or(IdentityClass::Free, |known| {
+            known.classes().class(&id, wall)
+        })
+    }
+
+    /// Whether a peer takes encrypted transfers, if that is known.
+    pub(crate) fn encrypts(&self, id: NodeId) -> Option<bool> {
+        let peer = self.peers.view(id)?;
+        match peer.support(Capability::ENCRYPTED_TRANSFER) {
+            Support::Supported => Some(true),
+            Support::NotSupported => Some(false),
+            Support::Unknown => None,
         }
     }
 
