@@ -6,19 +6,14 @@
 //! Each node joins through the one before it and one random earlier node. The folder of the stores
 //! must be on a disk; it is made inside `--dir` and removed at the end.
 use std::{
-    net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use driver::{
-    Args, Publisher, Record, XorShift, delta, is_durable, rss_mib, snap, standard_phases,
-};
-use repute_identity::Identity;
-use repute_node::{Node, NodeConfig, Status};
-use repute_protocol::NetworkId;
+use anyhow::{Result, bail, ensure};
+use driver::{Args, Publisher, Record, XorShift, delta, rss_mib, snap, standard_phases};
+use repute_anchors::{config, on_two_threads, stores};
+use repute_node::{Node, Status};
 
 const TOPIC: &str = "anchor";
 /// How long the network may take to form.
@@ -83,11 +78,7 @@ impl Network {
 }
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
+    on_two_threads(run())
 }
 
 async fn run() -> Result<()> {
@@ -99,28 +90,13 @@ async fn run() -> Result<()> {
         "off" => false,
         other => bail!("--burst {other:?} is neither on nor off"),
     };
-    let parent = PathBuf::from(args.str("dir", "."));
-    if !is_durable(&parent) {
-        bail!(
-            "{} is no folder on a disk; name one with --dir",
-            parent.display()
-        );
-    }
-    let folder = tempfile::Builder::new()
-        .prefix("repute-gossip-")
-        .tempdir_in(&parent)
-        .with_context(|| format!("no folder for the stores in {}", parent.display()))?;
+    let folder = stores(&args, "repute-gossip")?;
     let record = Record::new(n, args.val("cap", 60_000_usize));
     let mut random = XorShift::seeded(seed);
     let begin = snap();
     let mut nodes: Vec<Node> = Vec::new();
     for place in 0..n {
-        let number = seed.wrapping_mul(1_000_003) + place as u64;
-        let mut config = NodeConfig::in_dir(folder.path().join(format!("node-{place}")))
-            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .with_identity(Identity::from_seed(number));
-        config.core.network = NetworkId::from_name("anchor");
-        config.seed = Some(number);
+        let mut config = config(folder.path(), seed, place);
         if !bursts {
             config.core.burst_max = 1;
         }

@@ -6,8 +6,6 @@
 //! many at once. Each node joins through the first and one random earlier node. The folder of the
 //! stores must be on a disk; it is made inside `--dir` and removed at the end.
 use std::{
-    net::SocketAddr,
-    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,13 +13,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
-use driver::{
-    Args, XorShift, delta, is_durable, pct, peak_rss_mib, reset_peak_rss, rss_mib, snap, sorted,
-};
-use repute_identity::Identity;
-use repute_node::{DhtStatus, Node, NodeConfig, dht::Want};
-use repute_protocol::{NetworkId, RecordKey};
+use anyhow::{Context, Result, ensure};
+use driver::{Args, XorShift, delta, pct, peak_rss_mib, reset_peak_rss, rss_mib, snap, sorted};
+use repute_anchors::{config, on_two_threads, stores};
+use repute_node::{DhtStatus, Node, dht::Want};
+use repute_protocol::RecordKey;
 use tokio::task::JoinSet;
 
 /// How long the network may take to form, and how many nodes a table holds then at least.
@@ -219,38 +215,19 @@ impl Network {
 }
 
 fn main() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
+    on_two_threads(run())
 }
 
 async fn run() -> Result<()> {
     let args = Args::of_process();
     let (n, ops) = (args.val("n", 64_usize), args.val("ops", 300_usize));
     let (par, seed) = (args.val("par", 16_usize), args.val("seed", 11_u64));
-    let parent = PathBuf::from(args.str("dir", "."));
-    if !is_durable(&parent) {
-        bail!(
-            "{} is no folder on a disk; name one with --dir",
-            parent.display()
-        );
-    }
-    let folder = tempfile::Builder::new()
-        .prefix("repute-kad-")
-        .tempdir_in(&parent)
-        .with_context(|| format!("no folder for the stores in {}", parent.display()))?;
+    let folder = stores(&args, "repute-kad")?;
     let mut random = XorShift::seeded(seed);
     let begin = snap();
     let mut nodes: Vec<Node> = Vec::new();
     for place in 0..n {
-        let number = seed.wrapping_mul(1_000_003) + place as u64;
-        let mut config = NodeConfig::in_dir(folder.path().join(format!("node-{place}")))
-            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .with_identity(Identity::from_seed(number));
-        config.core.network = NetworkId::from_name("anchor");
-        config.seed = Some(number);
+        let mut config = config(folder.path(), seed, place);
         if let Some(first) = nodes.first() {
             let earlier = &nodes[random.below(nodes.len())];
             config = config.join(first.ticket()).join(earlier.ticket());
