@@ -289,6 +289,11 @@ impl Library {
             tracing::warn!("work on files did not end in time; what is durable stays so");
             self.workers.close();
         }
+        // Of those that were begun too late to run.
+        for cell in self.cells().all() {
+            cell.tell(&TransferEvent::Stopped);
+            cell.close();
+        }
         self.taps().clear();
         self.store
             .lock()
