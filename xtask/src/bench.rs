@@ -1,5 +1,6 @@
 //! Measurements, as ratios inside one run wherever a bar is set.
 
+mod blobs;
 mod connects;
 mod cost;
 mod dht;
@@ -113,6 +114,12 @@ const BENCHES: &[Bench] = &[
         run: dht::run,
     },
     Bench {
+        name: "blobs",
+        about: "files: our streams and nodes, raw quinn and iroh-blobs, as ratios; what serving takes",
+        in_here: false,
+        run: blobs::run,
+    },
+    Bench {
         name: "connects",
         about: "connections a second with mutual authentication, against plain quinn",
         in_here: false,
@@ -173,6 +180,11 @@ impl Plan {
             root().join(given.as_deref().unwrap_or(Path::new("target")))
         };
         disk::Folder::new(&self.dir.clone().unwrap_or_else(target))
+    }
+
+    /// Whether somebody takes part, by the beginning of the name.
+    fn admits(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
     }
 
     fn wants(&self, phase: &str) -> bool {
