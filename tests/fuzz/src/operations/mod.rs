@@ -20,9 +20,11 @@
     reason = "shared between the fuzz crate and the workspace's tests"
 )]
 
+mod blobs;
 mod cast;
 mod dht;
 mod files;
+mod files_of_blobs;
 mod given;
 mod gossip;
 mod peers;
@@ -35,11 +37,12 @@ mod whole;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 16] = [
     ("engine_trust", trust::run),
     ("engine_peers", peers::run),
     ("engine_gossip", gossip::run),
     ("engine_dht", dht::run),
+    ("engine_blobs", blobs::run),
     ("engine_core", whole::run),
     ("stored_record", stored::record),
     ("stored_ban", stored::ban),
@@ -48,6 +51,9 @@ pub const TARGETS: [Target; 12] = [
     ("settings", files::settings),
     ("ratings", given::ratings),
     ("blacklist", given::blacklist),
+    ("blob_stream", files_of_blobs::stream),
+    ("blob_folder", files_of_blobs::collection),
+    ("blob_store", files_of_blobs::store),
 ];
 
 /// Runs the target of this name.
