@@ -17,15 +17,21 @@ First steps:
   repute demo                     watch a network catch a liar, no set-up
   repute up                       run a node; it prints what to type elsewhere
   repute up --join TICKET         join the node that printed TICKET
-  repute publish news hello       say something; `repute subscribe news` hears it
-  repute share FILE               prints a ticket; `repute get TICKET` fetches it
+  repute publish news hello       say it; `repute subscribe news` hears it
+  repute share FILE               prints a ticket; `repute get TICKET` gets it
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 configuration or data directory,
 4 no node running, 5 not found, 6 refused, 124 took too long, 130 Ctrl-C.";
 
 /// A reputation-aware peer-to-peer node: find peers, spread messages, keep score.
 #[derive(Debug, Parser)]
-#[command(name = "repute", version = version(), after_help = AFTER, propagate_version = true)]
+#[command(
+    name = "repute",
+    version = version(),
+    after_help = AFTER,
+    propagate_version = true,
+    term_width = 80
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,

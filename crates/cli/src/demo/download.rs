@@ -5,6 +5,7 @@ use std::{
     fs, io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use repute_node::{
 };
 use repute_protocol::NetworkId;
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 use super::seeder::{BadSeeder, Fault, Whole};
 use crate::{
@@ -29,6 +30,9 @@ use crate::{
 const FILE_BYTES: usize = 64 << 20;
 /// Honest seeders at most: the two bad ones should be noticed.
 const SEEDERS_MAX: usize = 3;
+
+/// How long after the end a judgement may take.
+const JUDGED_AFTER: Duration = Duration::from_secs(5);
 
 /// One download, as far as it has come.
 pub(super) struct Download {
@@ -47,7 +51,7 @@ struct Log {
     progress: Option<TransferProgress>,
     /// Why each was fetched from no longer, the first time.
     left: BTreeMap<NodeId, Left>,
-    outcome: Option<TransferOutcome>,
+    outcome: Option<(TransferOutcome, Instant)>,
     failed: Option<String>,
 }
 
@@ -270,7 +274,7 @@ impl Download {
                     .is_some_and(|why| matches!(why, Left::Corrupt | Left::Stalled)),
             });
         }
-        let Some(outcome) = outcome else {
+        let Some((outcome, ended)) = outcome else {
             verdict.over = verdict.failed.is_some();
             return Ok(verdict);
         };
@@ -281,7 +285,6 @@ impl Download {
                 level: self.getter.standing(*peer).await?.level.name(),
             });
         }
-        verdict.over = true;
         verdict.bytes = outcome.bytes;
         verdict.seconds = rounded(outcome.took.as_secs_f64());
         verdict.wasted = outcome.wasted;
@@ -289,6 +292,8 @@ impl Download {
         // A bad one that nobody asked proves nothing.
         let tried = self.bad.iter().all(|one| one.asked() > 0);
         verdict.ok = verdict.verified && verdict.corrupt_seeder_banned && tried;
+        // What was found out at the end is judged a moment later.
+        verdict.over = verdict.ok || ended.elapsed() >= JUDGED_AFTER;
         Ok(verdict)
     }
 
@@ -317,7 +322,7 @@ async fn listen(mut transfer: Transfer, log: Arc<Mutex<Log>>) {
             TransferEvent::Left { peer, why } => {
                 log.left.entry(peer).or_insert(why);
             }
-            TransferEvent::Finished(outcome) => log.outcome = Some(*outcome),
+            TransferEvent::Finished(outcome) => log.outcome = Some((*outcome, Instant::now())),
             TransferEvent::Failed { error } => log.failed = Some(error.to_string()),
             TransferEvent::Paused {
                 trouble: Some(error),

@@ -245,6 +245,28 @@ fn a_file_outlives_who_shared_it_first_and_everybody_can_say_why() {
     assert_eq!(second.json(&["explain", first.id()])["matches"], true);
 }
 
+#[test]
+fn the_demo_gets_its_file_from_the_honest_and_bans_who_corrupts_it() {
+    let mut demo = repute();
+    demo.args(["demo", "--once", "--json", "--nodes", "5"]);
+    let verdict: Value = serde_json::from_str(&succeeds(&demo.output().unwrap())).unwrap();
+    let transfer = &verdict["transfer"];
+    assert_eq!(transfer["bytes"], 64 << 20);
+    assert_eq!(transfer["verified"], true);
+    assert_eq!(transfer["corrupt_seeder_banned"], true);
+    let roles = transfer["seeders"].as_array().unwrap().iter();
+    let role = |id: &Value| {
+        let mut roles = roles.clone();
+        roles.find(|one| one["id"] == *id).map(|one| &one["role"])
+    };
+    let sources = transfer["sources"].as_array().unwrap();
+    assert!(sources.iter().all(|one| one["bytes"].as_u64() > Some(0)));
+    for source in sources {
+        let role = role(&source["id"]);
+        assert!(role.is_none_or(|role| role == "honest"), "{transfer}");
+    }
+}
+
 /// A `get --json` under way.
 struct Getting {
     process: Child,
