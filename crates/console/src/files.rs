@@ -423,6 +423,31 @@ pub struct TransferView {
     pub progress: ProgressView,
 }
 
+/// How much was shared and fetched since the node started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesView {
+    /// Bytes that the store uses.
+    pub used_bytes: u64,
+    /// Bytes that it may use; no limit if none.
+    pub quota_bytes: Option<u64>,
+    /// Files and folders that are being fetched, paused ones included.
+    pub downloads: usize,
+    /// Requests of others that were served.
+    pub requests_served: u64,
+    /// Bytes sent to others.
+    pub bytes_sent: u64,
+    /// Bytes that came, were right and new.
+    pub bytes_received: u64,
+    /// Bytes that came twice.
+    pub bytes_duplicate: u64,
+    /// Groups of 16 KiB that did not match their hash.
+    pub groups_corrupt: u64,
+    /// Peers that are served now.
+    pub served: usize,
+    /// Peers that wait to be served.
+    pub waiting: usize,
+}
+
 /// A line of a stream that can say that nothing came of it.
 pub(crate) trait Failing: Serialize + Send + 'static {
     /// What went wrong, if that is what it says.

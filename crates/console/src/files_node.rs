@@ -4,22 +4,38 @@ use std::path::PathBuf;
 
 use repute_identity::NodeId;
 use repute_node::{
-    Amount, Checked, FetchOrder, FilesError, Node, ShareOptions, Shared, SharedKind, Transfer,
-    TransferEvent as News, TransferId, TransferOutcome, TransferProgress, TransferView as Known,
-    VerifyReport, Wanted,
+    Amount, Checked, FetchOrder, FilesError, FilesStatus, Node, ShareOptions, Shared, SharedKind,
+    Transfer, TransferEvent as News, TransferId, TransferOutcome, TransferProgress,
+    TransferView as Known, VerifyReport, Wanted,
     blobs::{Choice, Grade, Left, PlanRow, Refusal, SeederProgress, StoreError, Stuck},
 };
 use repute_protocol::{BlobHash, BlobTicket};
 use tokio::sync::mpsc;
 
 use crate::{
-    ControlError, DamageView, FetchRequest, Files, FinishedView, PlanView, Problem, ProgressView,
-    ReadView, SeederView, SeedingView, ShareEvent, ShareRequest, ShareView, SourceView, Stream,
-    TransferEvent, TransferView, VerifyEvent, VerifyRequest, VerifyView, node::parse_id,
-    time::rfc3339, view::shown,
+    ControlError, DamageView, FetchRequest, Files, FilesView, FinishedView, PlanView, Problem,
+    ProgressView, ReadView, SeederView, SeedingView, ShareEvent, ShareRequest, ShareView,
+    SourceView, Stream, TransferEvent, TransferView, VerifyEvent, VerifyRequest, VerifyView,
+    node::parse_id, time::rfc3339, view::shown,
 };
 
 type Answer<T> = Result<T, ControlError>;
+
+pub(crate) fn files(status: FilesStatus) -> FilesView {
+    let (served, waiting) = status.engine.served;
+    FilesView {
+        used_bytes: status.used_bytes,
+        quota_bytes: status.quota_bytes,
+        downloads: status.engine.downloads,
+        requests_served: status.engine.requests_served,
+        bytes_sent: status.engine.bytes_sent,
+        bytes_received: status.engine.bytes_received,
+        bytes_duplicate: status.engine.bytes_duplicate,
+        groups_corrupt: status.engine.groups_corrupt,
+        served,
+        waiting,
+    }
+}
 
 /// Lines that wait for a slow reader at most; the node coalesces what comes meanwhile.
 const QUEUE: usize = 16;

@@ -63,9 +63,9 @@ pub use directory::{
 };
 pub use error::{ControlError, Problem};
 pub use files::{
-    DamageView, FetchRequest, Files, FinishedView, PlanView, ProgressView, ReadView, SeederView,
-    SeedingView, ShareEvent, ShareRequest, ShareView, SharesView, SourceView, TransferEvent,
-    TransferView, TransfersView, VerifyEvent, VerifyRequest, VerifyView,
+    DamageView, FetchRequest, Files, FilesView, FinishedView, PlanView, ProgressView, ReadView,
+    SeederView, SeedingView, ShareEvent, ShareRequest, ShareView, SharesView, SourceView,
+    TransferEvent, TransferView, TransfersView, VerifyEvent, VerifyRequest, VerifyView,
 };
 pub use hearsay::{RecommendRequest, RecommendationView, TrustSource, TrustSources};
 pub use insight::{

@@ -12,7 +12,7 @@ use crate::{
     DhtRecordsView, DhtStatsView, EditRequest, EventView, ExplainView, FindRequest, FoundView,
     HistoryView, MessageView, MetricsView, OfferView, OwnOfferView, PeerView, Peers, PeersQuery,
     ReceiptsView, RefusalView, ScoreView, SelectionView, StatsView, StatusView, Stream, TicketView,
-    TrustSource, blacklist_node, dht_node, directory_node, insight_node, time::rfc3339,
+    TrustSource, blacklist_node, dht_node, directory_node, files_node, insight_node, time::rfc3339,
 };
 
 /// Lines that wait for a slow reader at most.
@@ -25,7 +25,10 @@ pub(crate) fn parse_id(text: &str) -> Result<NodeId, ControlError> {
 
 impl Control for Node {
     async fn status(&self) -> Result<StatusView, ControlError> {
-        Ok(Node::status(self).await?.into())
+        let mut status = StatusView::from(Node::status(self).await?);
+        // A node without files is no less well.
+        status.files = self.files_status().await.ok().map(files_node::files);
+        Ok(status)
     }
 
     async fn peers(&self) -> Result<Vec<PeerView>, ControlError> {

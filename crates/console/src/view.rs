@@ -8,7 +8,7 @@ use repute_node::{
 use repute_protocol::{Capability, Support};
 use serde::{Deserialize, Serialize};
 
-use crate::{RecommendationView, time::rfc3339};
+use crate::{FilesView, RecommendationView, time::rfc3339};
 
 /// How a node is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct StatusView {
     /// What became of discovery beyond the neighbours.
     #[serde(default)]
     pub discovery: DiscoveryView,
+    /// Files shared and fetched; nothing of a node that does neither.
+    #[serde(default)]
+    pub files: Option<FilesView>,
     /// Bytes received on links.
     pub bytes_in: u64,
     /// Bytes written to links.
@@ -94,6 +97,7 @@ impl From<Status> for StatusView {
             gossip_active: status.gossip.active,
             layers: layers(&status.layers),
             discovery: status.discovery.into(),
+            files: None,
             bytes_in: status.transport.bytes_in,
             bytes_out: status.transport.bytes_out,
             stored_events: status.store.events,

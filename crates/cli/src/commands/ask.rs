@@ -124,6 +124,18 @@ fn status_text(view: &StatusView) -> String {
         "traffic",
         format!("{} in, {} out", bytes(view.bytes_in), bytes(view.bytes_out)),
     );
+    if let Some(files) = &view.files {
+        line(
+            "files",
+            format!(
+                "{} sent, {} received, {} kept, {} being fetched",
+                bytes(files.bytes_sent),
+                bytes(files.bytes_received),
+                bytes(files.used_bytes),
+                files.downloads
+            ),
+        );
+    }
     line(
         "ledger",
         format!(

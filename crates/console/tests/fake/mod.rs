@@ -119,6 +119,7 @@ impl Control for Fake {
             gossip_active: 0,
             layers: Vec::new(),
             discovery: repute_console::DiscoveryView::default(),
+            files: None,
             bytes_in: 0,
             bytes_out: 0,
             stored_events: 0,
