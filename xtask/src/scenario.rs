@@ -15,6 +15,7 @@ mod directory;
 mod disk;
 mod ear;
 mod exclusive;
+mod files;
 mod flood;
 mod kill_at;
 mod lossy;
@@ -82,6 +83,7 @@ const SCENARIOS: &[Scenario] = &[
     churn::SCENARIO,
     dht::SCENARIO,
     directory::SCENARIO,
+    files::SCENARIO,
     mainline::SCENARIO,
 ];
 

@@ -81,6 +81,10 @@ impl Member {
         &self.data_dir
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn id(&self) -> &str {
         self.said("id")
     }
