@@ -53,7 +53,7 @@ pub(crate) async fn run(json: bool, demo: &Demo) -> Result<(), Failure> {
         verdict = network.verdict().await?;
     }
     screen.say("a file of 64 MiB: some share it, one corrupts it, one stalls");
-    network.get_a_file().await?;
+    network.fetch_a_file().await?;
     let end = Instant::now() + DOWNLOAD_MAX;
     while !verdict.is_over() && Instant::now() < end {
         screen.draw(&network.picture().await?)?;

@@ -161,7 +161,7 @@ impl Network {
     }
 
     /// The last honest node gets a file that others share.
-    pub(super) async fn get_a_file(&mut self) -> Result<(), Failure> {
+    pub(super) async fn fetch_a_file(&mut self) -> Result<(), Failure> {
         let nodes: Vec<&Node> = self.honest.iter().map(|honest| &honest.node).collect();
         // Behind the identities of the nodes and of the liars.
         let first = self.honest.len() + Kind::Slanderer as usize + 1;
