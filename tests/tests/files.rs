@@ -120,7 +120,7 @@ fn plan(host: &CoreHost, id: u64) -> Vec<PlanRow> {
         Event::Plan { id: of, rows } if *of == DownloadId(id) => Some(rows.clone()),
         _ => None,
     };
-    plans.filter_map(|event| of(event)).next().expect("a plan")
+    plans.filter_map(of).next().expect("a plan")
 }
 
 /// Finds, asks and ranks, and fetches nothing.

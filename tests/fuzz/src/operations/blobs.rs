@@ -1,6 +1,9 @@
 //! The engine of blobs among honest and hostile peers, fetching and serving at once.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    iter::once,
+};
 
 use repute_base::{BoundedVec, Fixed, Machine, Rng, Timestamp};
 use repute_blobs::{
@@ -330,7 +333,7 @@ impl World {
                 let all = groups_of(size);
                 let holdings = match how % 4 {
                     0 => Holdings::Part {
-                        groups: GroupList::truncated([all / 3..all]),
+                        groups: GroupList::truncated(once(all / 3..all)),
                         until: all,
                     },
                     _ => Holdings::All,
@@ -356,7 +359,7 @@ impl World {
                     },
                     _ => BlobFrame::Update {
                         hash,
-                        gained: GroupList::truncated([0..1]),
+                        gained: GroupList::truncated(once(0..1)),
                     },
                 };
                 (peer, frame)
@@ -369,7 +372,7 @@ impl World {
         let (how, peer) = (reader.byte(), id(hostile(reader)));
         let (a, b) = (reader.wide(), reader.wide());
         let hash = hash(usize::from(how / 8) % SIZES.len());
-        let groups = || GroupList::truncated([a.min(b)..a.max(b)]);
+        let groups = || GroupList::truncated(once(a.min(b)..a.max(b)));
         let size = match how % 8 {
             0 => a,
             _ => SIZES[blob_of(&hash)],
@@ -417,7 +420,7 @@ impl World {
         if !self.linked.contains(&peer) || self.streams.len() >= HELD_MAX {
             return;
         }
-        let groups = GroupList::truncated([start..start.saturating_add(len)]);
+        let groups = GroupList::truncated(once(start..start.saturating_add(len)));
         if groups.is_empty() {
             return;
         }
@@ -652,12 +655,14 @@ impl World {
                 self.dials.push_back(peer);
                 assert!(self.dials.len() <= 10_000);
             }
-            Output::Send { peer, frame } => {
-                if let BlobFrame::Query { hash, .. } = frame {
-                    self.queries.push_back((peer, blob_of(&hash)));
-                    self.queries.truncate(HELD_MAX);
-                }
+            Output::Send {
+                peer,
+                frame: BlobFrame::Query { hash, .. },
+            } => {
+                self.queries.push_back((peer, blob_of(&hash)));
+                self.queries.truncate(HELD_MAX);
             }
+            Output::Send { .. } => {}
             Output::Rank { id, peers } => {
                 assert!(peers.len() <= self.limits.candidates_max);
                 self.ranks.push_back((id, peers));
