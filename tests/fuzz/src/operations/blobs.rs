@@ -1,9 +1,7 @@
 //! The engine of blobs among honest and hostile peers, fetching and serving at once.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    iter::once,
-};
+use core::iter;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use repute_base::{BoundedVec, Fixed, Machine, Rng, Timestamp};
 use repute_blobs::{
@@ -333,7 +331,7 @@ impl World {
                 let all = groups_of(size);
                 let holdings = match how % 4 {
                     0 => Holdings::Part {
-                        groups: GroupList::truncated(once(all / 3..all)),
+                        groups: GroupList::truncated(iter::once(all / 3..all)),
                         until: all,
                     },
                     _ => Holdings::All,
@@ -359,7 +357,7 @@ impl World {
                     },
                     _ => BlobFrame::Update {
                         hash,
-                        gained: GroupList::truncated(once(0..1)),
+                        gained: GroupList::truncated(iter::once(0..1)),
                     },
                 };
                 (peer, frame)
@@ -372,7 +370,7 @@ impl World {
         let (how, peer) = (reader.byte(), id(hostile(reader)));
         let (a, b) = (reader.wide(), reader.wide());
         let hash = hash(usize::from(how / 8) % SIZES.len());
-        let groups = || GroupList::truncated(once(a.min(b)..a.max(b)));
+        let groups = || GroupList::truncated(iter::once(a.min(b)..a.max(b)));
         let size = match how % 8 {
             0 => a,
             _ => SIZES[blob_of(&hash)],
@@ -420,7 +418,7 @@ impl World {
         if !self.linked.contains(&peer) || self.streams.len() >= HELD_MAX {
             return;
         }
-        let groups = GroupList::truncated(once(start..start.saturating_add(len)));
+        let groups = GroupList::truncated(iter::once(start..start.saturating_add(len)));
         if groups.is_empty() {
             return;
         }
